@@ -1,0 +1,55 @@
+using Dora.Kubernetes.Model;
+
+namespace Dora.Api;
+
+/// <summary>Condition types of a stack. Ready, Reconciling and Stalled follow kstatus.</summary>
+public static class ConditionTypes
+{
+    /// <summary>Serves as asked.</summary>
+    public const string Ready = "Ready";
+
+    /// <summary>True while the operator works towards the spec.</summary>
+    public const string Reconciling = "Reconciling";
+
+    /// <summary>True when only a person can go on.</summary>
+    public const string Stalled = "Stalled";
+
+    /// <summary>All controls hold.</summary>
+    public const string Compliant = "Compliant";
+}
+
+/// <summary>The rules of conditions.</summary>
+public static class Conditions
+{
+    /// <summary>True, False or Unknown.</summary>
+    public const string True = "True";
+
+    /// <inheritdoc cref="True"/>
+    public const string False = "False";
+
+    /// <inheritdoc cref="True"/>
+    public const string Unknown = "Unknown";
+
+    /// <summary>The condition of a type, or null.</summary>
+    public static Condition? Find(this IReadOnlyList<Condition>? conditions, string type) =>
+        conditions?.FirstOrDefault(condition => condition.Type == type);
+
+    /// <summary>
+    /// New conditions over old ones: <c>lastTransitionTime</c> is kept while <c>status</c> stays the same, so that an unchanged
+    /// condition compares equal and costs no write.
+    /// </summary>
+    public static IReadOnlyList<Condition> Carry(IReadOnlyList<Condition>? old, IEnumerable<Condition> computed, long generation, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(computed);
+        var whole = DateTimeOffset.FromUnixTimeSeconds(now.ToUnixTimeSeconds());
+        return [.. computed.Select(condition =>
+        {
+            var before = old.Find(condition.Type);
+            return condition with
+            {
+                ObservedGeneration = generation,
+                LastTransitionTime = before?.Status == condition.Status ? before.LastTransitionTime ?? whole : whole,
+            };
+        })];
+    }
+}

@@ -1,0 +1,41 @@
+namespace Dora.Api;
+
+/// <summary>Labels and annotations that the operator sets or reads.</summary>
+public static class Labels
+{
+    /// <summary>Recommended label; value <see cref="ManagedByValue"/>.</summary>
+    public const string ManagedBy = "app.kubernetes.io/managed-by";
+
+    /// <summary>Who manages every object of a stack.</summary>
+    public const string ManagedByValue = "dora-operator";
+
+    /// <summary>Recommended label: the engine.</summary>
+    public const string Name = "app.kubernetes.io/name";
+
+    /// <summary>The stack an object belongs to.</summary>
+    public const string Stack = "dora-operator.io/stack";
+
+    /// <summary>The engine an object belongs to.</summary>
+    public const string Engine = "dora-operator.io/engine";
+
+    /// <summary>Role of a pod: <see cref="PrimaryRole"/> or <see cref="ReplicaRole"/>.</summary>
+    public const string Role = "dora-operator.io/role";
+
+    /// <summary>The value that Patroni 3.0 writes and cannot be told otherwise; Redis' own word too.</summary>
+    public const string PrimaryRole = "master";
+
+    /// <summary>A member that follows.</summary>
+    public const string ReplicaRole = "replica";
+
+    /// <summary>Set by the StatefulSet controller: name of the pod template that a pod was made from.</summary>
+    public const string Revision = "controller-revision-hash";
+
+    /// <summary>Annotation: hash of the desired object, for zero writes when converged.</summary>
+    public const string AppliedHash = "dora-operator.io/applied";
+
+    /// <summary>Pod annotation: hash of the configuration that needs a restart when it changes.</summary>
+    public const string ConfigHash = "dora-operator.io/config";
+
+    /// <summary>Selects everything that the operator manages.</summary>
+    public const string ManagedSelector = ManagedBy + "=" + ManagedByValue;
+}

@@ -1,0 +1,68 @@
+namespace Dora.Engines;
+
+/// <summary>How an engine is, by its members' own words.</summary>
+/// <param name="Verdict">In one word.</param>
+/// <param name="Members">Each member that was asked.</param>
+/// <param name="Primary">Pod that takes writes by the engine's own election, or null.</param>
+/// <param name="Version">Server version, or null.</param>
+/// <param name="Message">What is missing for Healthy; stable text without counters that move.</param>
+/// <param name="Needs">Names of commands that would bring it nearer to what is wanted.</param>
+public sealed record EngineHealth(
+    EngineVerdict Verdict,
+    IReadOnlyList<MemberHealth> Members,
+    string? Primary,
+    string? Version,
+    string Message,
+    IReadOnlyList<string> Needs);
+
+/// <summary>An engine in one word.</summary>
+public enum EngineVerdict
+{
+    /// <summary>Nothing answers.</summary>
+    Unreachable,
+
+    /// <summary>Answers, but takes no writes or lacks members.</summary>
+    Degraded,
+
+    /// <summary>All members serve and follow.</summary>
+    Healthy,
+}
+
+/// <summary>One member by its own words.</summary>
+/// <param name="Pod">Pod name.</param>
+/// <param name="Role">Its role.</param>
+/// <param name="Serving">Whether it does its role's work.</param>
+/// <param name="LagBytes">Bytes behind the primary, or null.</param>
+/// <param name="Timeline">PostgreSQL's timeline, or null.</param>
+/// <param name="Connections">Client connections, or null.</param>
+/// <param name="Detail">What is wrong, or null.</param>
+/// <param name="Synchronous">Whether the primary waits for it at commit.</param>
+/// <param name="PendingRestart">Whether it has settings that it takes up only when it restarts.</param>
+/// <param name="LagSeconds">Seconds behind the primary, where the engine counts in time and not in bytes, or null.</param>
+public sealed record MemberHealth(
+    string Pod,
+    MemberRole Role,
+    bool Serving,
+    long? LagBytes = null,
+    int? Timeline = null,
+    int? Connections = null,
+    string? Detail = null,
+    bool Synchronous = false,
+    bool PendingRestart = false,
+    double? LagSeconds = null);
+
+/// <summary>Role of a member.</summary>
+public enum MemberRole
+{
+    /// <summary>Did not say.</summary>
+    Unknown,
+
+    /// <summary>Takes writes.</summary>
+    Primary,
+
+    /// <summary>Follows.</summary>
+    Replica,
+
+    /// <summary>Votes and holds no data; no Service leads to it.</summary>
+    Arbiter,
+}

@@ -1,0 +1,180 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Dora.Api;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines;
+
+/// <summary>A kind of database: one entry of the <see cref="EngineCatalogue"/>.</summary>
+public interface IEngine
+{
+    /// <summary>Key under <c>spec.engines</c>, label value, suffix of object names.</summary>
+    string Name { get; }
+
+    /// <summary>Type of the stack condition that reports this engine, e.g. <c>PostgresReady</c>.</summary>
+    string ConditionType { get; }
+
+    /// <summary>The JSON contract of the settings; the CRD's schema is made from it.</summary>
+    JsonTypeInfo SettingsType { get; }
+
+    /// <summary>Rules that the engine's Roles hold. The operator must hold them too: nobody may grant what they do not have.</summary>
+    IReadOnlyList<PolicyRule> Grants => [];
+
+    /// <summary>Reads the settings of one stack. Throws <see cref="JsonException"/> with a path when they do not fit the contract.</summary>
+    IEngineCluster Bind(StackContext stack, JsonElement settings);
+}
+
+/// <summary>One engine of one stack: its settings bound to the stack's context. Everything but probing and commands is pure.</summary>
+public interface IEngineCluster
+{
+    /// <summary>Instances wanted.</summary>
+    int Instances { get; }
+
+    /// <summary>Address for reading and writing, <c>host:port</c>.</summary>
+    string Endpoint { get; }
+
+    /// <summary>Name of the StatefulSet that runs the members.</summary>
+    string WorkloadName { get; }
+
+    /// <summary>What in the settings cannot be done; empty when all can. Also checks what CEL checks: an old API server may not.</summary>
+    IReadOnlyList<Violation> Validate(EngineObservation observed);
+
+    /// <summary>Secrets that must exist before the workload.</summary>
+    IReadOnlyList<CredentialRequest> Credentials();
+
+    /// <summary>Every object of the engine, in the order of creation, the workload last.</summary>
+    IReadOnlyList<Manifest> Render(EngineObservation observed);
+
+    /// <summary>Names of ConfigMaps that the engine itself creates at run time (an election's state).</summary>
+    IReadOnlyList<string> RuntimeConfigMaps { get; }
+
+    /// <summary>Whether pods carry the role label by the operator's hand (Patroni labels its own).</summary>
+    bool OperatorLabelsRoles { get; }
+
+    /// <summary>Whether <see cref="Commands"/> moves the primary when <see cref="Rendering.PrimaryMove"/> gives a reason.</summary>
+    bool MovesPrimary { get; }
+
+    /// <summary>Asks every member how it is. Never throws for a member that does not answer: that is a finding.</summary>
+    Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken);
+
+    /// <summary>Whether members announce by themselves what no Kubernetes object shows, such as another primary.</summary>
+    bool Announces => false;
+
+    /// <summary>Calls back at each announcement of one member, until cancelled; ends with an exception when the connection does.</summary>
+    Task ListenAsync(MemberPod member, EngineTarget target, Action announced, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>What to say to the servers next, from what they last answered.</summary>
+    IReadOnlyList<EngineCommand> Commands(EngineObservation observed);
+
+    /// <summary>Says one command. Idempotent; throws when the server refuses.</summary>
+    Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken);
+}
+
+/// <summary>What rendering may know of the stack and the cluster it lives in.</summary>
+/// <param name="Namespace">Namespace of the stack.</param>
+/// <param name="Name">Name of the stack.</param>
+/// <param name="Uid">UID of the stack; empty when planning without a cluster.</param>
+/// <param name="Tier">Sizing and strictness.</param>
+/// <param name="StackVersion">Pins images and pod templates.</param>
+/// <param name="DeletionPolicy">What becomes of volumes.</param>
+/// <param name="Images">Where images come from.</param>
+/// <param name="Capabilities">What the API server serves.</param>
+public sealed record StackContext(
+    string Namespace,
+    string Name,
+    string Uid,
+    Tier Tier,
+    string StackVersion,
+    DeletionPolicy DeletionPolicy,
+    ImageSource Images,
+    ClusterCapabilities Capabilities);
+
+/// <summary>What the API server serves, where it differs between supported versions.</summary>
+/// <param name="PolicyV1">policy/v1 (Kubernetes 1.21 on).</param>
+public sealed record ClusterCapabilities(bool PolicyV1 = true);
+
+/// <summary>Where images come from.</summary>
+/// <param name="Repository">Registry and path in front of the engine's name.</param>
+/// <param name="PullPolicy">Kubernetes' imagePullPolicy.</param>
+public sealed record ImageSource(string Repository = "docker.io/dora", string PullPolicy = "IfNotPresent")
+{
+    /// <summary>The image of an engine at a version.</summary>
+    public string Of(string engine, string version) => $"{Repository}/{engine}:{version}";
+}
+
+/// <summary>What is known of one engine before deciding.</summary>
+/// <param name="Status">What the stack's status says of it, or null.</param>
+/// <param name="Health">The last probe's findings, or null before the first.</param>
+/// <param name="Workload">The live StatefulSet, or null.</param>
+/// <param name="Claims">Live claims of the engine.</param>
+/// <param name="Rolling">How far a change has gone through the members; null: no change is under way.</param>
+public sealed record EngineObservation(
+    EngineStatus? Status = null,
+    EngineHealth? Health = null,
+    StatefulSet? Workload = null,
+    IReadOnlyList<PersistentVolumeClaim>? Claims = null,
+    RollingChange? Rolling = null)
+{
+    /// <summary>
+    /// Whether there is, or was, data: the engine has served, or volumes stood before the workload did (a stack created again).
+    /// </summary>
+    public bool Initialized => Status?.Initialized == true || (Workload is null && Claims is { Count: > 0 });
+
+    /// <summary>Nothing is known: a new stack, or planning without a cluster.</summary>
+    public static EngineObservation None { get; } = new();
+}
+
+/// <summary>A Secret that must exist. It is created once; afterwards only what a server issues is written into it.</summary>
+/// <param name="SecretName">Name of the Secret.</param>
+/// <param name="Fields">Its keys.</param>
+/// <param name="Renewable">
+/// A lost one may be made again while there is data, because a command tells the servers the new password. Without this, a Secret
+/// that is missing beside data stalls the stack.
+/// </param>
+public sealed record CredentialRequest(string SecretName, IReadOnlyList<CredentialField> Fields, bool Renewable = false);
+
+/// <summary>One key of a credential Secret.</summary>
+/// <param name="Key">Key in the Secret.</param>
+/// <param name="Value">A fixed value, in which <c>{password}</c> stands for the value of the key <c>password</c>; null for a generated password.</param>
+/// <param name="Issued">Made by the server, e.g. a token: absent until a command puts it there by <see cref="EngineTarget.Keep"/>.</param>
+public sealed record CredentialField(string Key, string? Value = null, bool Issued = false);
+
+/// <summary>Whom to probe, and with what.</summary>
+/// <param name="Members">Live pods of the engine.</param>
+/// <param name="Secrets">Decoded credential Secrets by name, then key. Never logged.</param>
+/// <param name="Keep">Puts what a server issued into a credential Secret; only while a command is carried out.</param>
+public sealed record EngineTarget(
+    IReadOnlyList<MemberPod> Members,
+    IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Secrets,
+    KeepIssued? Keep = null)
+{
+    /// <summary>The value of a key of a credential Secret; throws when it is absent, naming Secret and key only.</summary>
+    public string Credential(string secret, string key) =>
+        Secrets.TryGetValue(secret, out var fields) && fields.TryGetValue(key, out var value)
+            ? value
+            : throw new InvalidOperationException($"Secret {secret} has no key {key}");
+}
+
+/// <summary>Writes one issued value into a credential Secret.</summary>
+/// <param name="secret">Name of the Secret.</param>
+/// <param name="key">Key of a <see cref="CredentialField"/> that is <see cref="CredentialField.Issued"/>.</param>
+/// <param name="value">The value. Never logged.</param>
+/// <param name="cancellationToken">Stops writing.</param>
+public delegate Task KeepIssued(string secret, string key, string value, CancellationToken cancellationToken);
+
+/// <summary>A pod of an engine.</summary>
+/// <param name="Name">Pod name.</param>
+/// <param name="Ordinal">Number in the StatefulSet.</param>
+/// <param name="Address">Pod IP, or null while it has none.</param>
+/// <param name="Ready">Kubernetes' readiness.</param>
+/// <param name="Role">Value of the role label, or null.</param>
+/// <param name="Uid">UID of the pod.</param>
+/// <param name="Revision">Name of the pod template it was made from (label <c>controller-revision-hash</c>), or null.</param>
+/// <param name="Ending">Whether its deletion was asked for.</param>
+public sealed record MemberPod(string Name, int Ordinal, string? Address, bool Ready, string? Role, string? Uid = null, string? Revision = null, bool Ending = false);
+
+/// <summary>One thing to say to the servers.</summary>
+/// <param name="Name">What, e.g. <c>Switchover</c>.</param>
+/// <param name="Subject">To whom or about what.</param>
+/// <param name="Reason">Why, for the event.</param>
+public sealed record EngineCommand(string Name, string Subject, string Reason);

@@ -1,0 +1,132 @@
+using Dora.Engines.MongoDb.Wire;
+
+namespace Dora.Engines.MongoDb;
+
+/// <summary>A user as it shall be.</summary>
+/// <param name="Name">Name, in database admin.</param>
+/// <param name="Secret">Secret that holds its password.</param>
+/// <param name="Key">Key of the password there.</param>
+/// <param name="Roles">Its roles.</param>
+internal sealed record MongoDbWantedUser(string Name, string Secret, string Key, IReadOnlyList<MongoDbGrant> Roles);
+
+/// <summary>Users and roles: what is wanted, and how it compares with what the server has.</summary>
+internal static class MongoDbAccess
+{
+    public const string CreateUser = "CreateUser";
+    public const string UpdateUser = "UpdateUser";
+    public const string DropUser = "DropUser";
+    public const string CreateRole = "CreateRole";
+    public const string UpdateRole = "UpdateRole";
+
+    private const string Mark = "managedBy";
+    private const string MarkValue = "dora-operator";
+
+    /// <summary>All users but the administrator, whom the bootstrap creates.</summary>
+    public static IReadOnlyList<MongoDbWantedUser> Users(MongoDbPlan plan) =>
+    [
+        new(MongoDbPlan.AppUser, plan.Names.AppSecret, "password", [new("readWrite", MongoDbPlan.AppDatabase)]),
+        new(MongoDbPlan.MonitorUser, plan.Names.InternalSecret, "monitor-password", [new("clusterMonitor", "admin"), new("read", "local")]),
+        new(MongoDbPlan.BackupUser, plan.Names.InternalSecret, "backup-password", [new("backup", "admin")]),
+        .. plan.Users.Select(user => new MongoDbWantedUser(user.Name, plan.UserSecret(user.Name), "password", user.Roles)),
+    ];
+
+    /// <summary>Needs that bring users and roles to what is wanted; pure.</summary>
+    public static IEnumerable<string> Compare(MongoDbPlan plan, IReadOnlyList<BsonDocument> users, IReadOnlyList<BsonDocument> roles)
+    {
+        foreach (var role in plan.Roles)
+        {
+            if (roles.FirstOrDefault(found => found.Text("role") == role.Name) is not { } found)
+                yield return $"{CreateRole}/{role.Name}";
+            else if (!SamePrivileges(Privileges(role), found.Array("privileges")) || found.Array("roles") is { Count: > 0 })
+                yield return $"{UpdateRole}/{role.Name}";
+        }
+
+        var wanted = Users(plan);
+        foreach (var user in wanted)
+        {
+            if (users.FirstOrDefault(found => found.Text("user") == user.Name) is not { } found)
+                yield return $"{CreateUser}/{user.Name}";
+            else if (!SameRoles(Grants(user.Roles), found.Array("roles")))
+                yield return $"{UpdateUser}/{user.Name}";
+        }
+
+        // Only those that the operator created: it marks them. Others belong to somebody else.
+        foreach (var user in users.Where(user => user.Document("customData")?.Text(Mark) == MarkValue && user.Text("user") is { } name && wanted.All(other => other.Name != name)))
+            yield return $"{DropUser}/{user.Text("user")}";
+    }
+
+    /// <summary>Brings one user or role to what is wanted; whatever is so already is left alone.</summary>
+    public static async Task ExecuteAsync(MongoDbPlan plan, EngineCommand command, EngineTarget target, MongoClient client, CancellationToken cancellationToken)
+    {
+        var (users, roles) = await AskAsync(client, cancellationToken).ConfigureAwait(false);
+        // What the server has now decides, and what is wanted now: the probe was earlier.
+        if (!Compare(plan, users, roles).Contains($"{command.Name}/{command.Subject}"))
+            return;
+        await client.RunAsync("admin", Command(plan, command, target), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Users and roles of database admin.</summary>
+    public static async Task<(IReadOnlyList<BsonDocument> Users, IReadOnlyList<BsonDocument> Roles)> AskAsync(MongoClient client, CancellationToken cancellationToken)
+    {
+        var users = await client.RunAsync("admin", new() { { "usersInfo", 1 } }, cancellationToken).ConfigureAwait(false);
+        var roles = await client.RunAsync("admin", new() { { "rolesInfo", 1 }, { "showPrivileges", true } }, cancellationToken).ConfigureAwait(false);
+        return ([.. users.Documents("users")], [.. roles.Documents("roles")]);
+    }
+
+    private static BsonDocument Command(MongoDbPlan plan, EngineCommand command, EngineTarget target)
+    {
+        if (command.Name == DropUser)
+            return new() { { "dropUser", command.Subject }, { "writeConcern", MongoDbCommands.Majority } };
+        if (command.Name is CreateRole or UpdateRole)
+        {
+            var role = plan.Roles.First(role => role.Name == command.Subject);
+            return new()
+            {
+                { command.Name == CreateRole ? "createRole" : "updateRole", role.Name },
+                { "privileges", Privileges(role) },
+                { "roles", new BsonArray() },
+                { "writeConcern", MongoDbCommands.Majority },
+            };
+        }
+
+        var user = Users(plan).First(user => user.Name == command.Subject);
+        var document = new BsonDocument { { command.Name == CreateUser ? "createUser" : "updateUser", user.Name } };
+        if (command.Name == CreateUser)
+        {
+            document.Add("pwd", target.Credential(user.Secret, user.Key));
+            document.Add("mechanisms", new BsonArray("SCRAM-SHA-256"));
+            document.Add("customData", new BsonDocument { { Mark, MarkValue } });
+        }
+
+        document.Add("roles", Grants(user.Roles));
+        document.Add("writeConcern", MongoDbCommands.Majority);
+        return document;
+    }
+
+    private static BsonArray Grants(IReadOnlyList<MongoDbGrant> grants) =>
+        new(grants.Select(grant => (BsonValue)new BsonDocument { { "role", grant.Role }, { "db", grant.Database } }));
+
+    private static BsonArray Privileges(MongoDbRole role) => new(role.Privileges.Select(privilege => (BsonValue)new BsonDocument
+    {
+        { "resource", new BsonDocument { { "db", privilege.Database }, { "collection", privilege.Collection ?? "" } } },
+        { "actions", new BsonArray(privilege.Actions.Select(action => (BsonValue)action)) },
+    }));
+
+    // The server keeps no order, joins privileges on the same resource, and adds fields of its own.
+    private static bool SameRoles(BsonArray wanted, BsonArray? found) => Names(wanted, "role").SetEquals(Names(found ?? [], "role"));
+
+    private static HashSet<string> Names(BsonArray roles, string name) =>
+        roles.Select(role => role.Raw).OfType<BsonDocument>().Select(role => $"{role.Text("db")}.{role.Text(name)}").ToHashSet(StringComparer.Ordinal);
+
+    private static bool SamePrivileges(BsonArray wanted, BsonArray? found) => Actions(wanted).SetEquals(Actions(found ?? []));
+
+    private static HashSet<string> Actions(BsonArray privileges) => privileges
+        .Select(privilege => privilege.Raw)
+        .OfType<BsonDocument>()
+        .SelectMany(privilege => privilege.Texts("actions").Select(action => Resource(privilege.Document("resource")) + action))
+        .ToHashSet(StringComparer.Ordinal);
+
+    // A resource of another kind, e.g. the cluster, was given by somebody else: it differs from every wanted one.
+    private static string Resource(BsonDocument? resource) =>
+        resource?.Text("db") is { } database && resource.Text("collection") is { } collection ? $"{database}.{collection}:" : "another resource:";
+}

@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Dora.Api;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines.MongoDb;
+
+/// <summary>MongoDB, as a replica set.</summary>
+public sealed class MongoDbEngine : IEngine
+{
+    /// <inheritdoc/>
+    public string Name => "mongodb";
+
+    /// <inheritdoc/>
+    public string ConditionType => "MongoDbReady";
+
+    /// <inheritdoc/>
+    public JsonTypeInfo SettingsType => MongoDbJson.Wire.MongoDbSettings;
+
+    /// <inheritdoc/>
+    public IEngineCluster Bind(StackContext stack, JsonElement settings)
+    {
+        RefuseNullItems(settings, "$");
+        return new MongoDbCluster(stack, settings.Deserialize(MongoDbJson.Wire.MongoDbSettings) ?? new());
+    }
+
+    // The parser lets a null into any list. Below a validator they may stand.
+    private static void RefuseNullItems(JsonElement value, string path)
+    {
+        if (value.ValueKind == JsonValueKind.Object)
+        {
+            foreach (var field in value.EnumerateObject().Where(field => field.Name != "validator"))
+                RefuseNullItems(field.Value, $"{path}.{field.Name}");
+        }
+        else if (value.ValueKind == JsonValueKind.Array)
+        {
+            foreach (var (index, item) in value.EnumerateArray().Index())
+            {
+                if (item.ValueKind == JsonValueKind.Null)
+                    throw new JsonException("a list holds nothing where an element must stand", $"{path}[{index}]", null, null);
+                RefuseNullItems(item, $"{path}[{index}]");
+            }
+        }
+    }
+}
+
+/// <summary>The replica set of one stack.</summary>
+public sealed class MongoDbCluster : IEngineCluster
+{
+    private readonly EngineNames _names;
+    private readonly MongoDbPlan _plan;
+
+    internal MongoDbCluster(StackContext stack, MongoDbSettings settings)
+    {
+        _names = new(stack, "mongodb");
+        _plan = MongoDbPlan.Of(_names, settings);
+    }
+
+    /// <inheritdoc/>
+    public int Instances => _plan.Instances;
+
+    /// <inheritdoc/>
+    public string Endpoint => $"{_names.Domain(_names.Cluster)}:{MongoDbPlan.DefaultPort}";
+
+    /// <inheritdoc/>
+    public string WorkloadName => _names.Cluster;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> RuntimeConfigMaps => [];
+
+    /// <inheritdoc/>
+    public bool MovesPrimary => true;
+
+    /// <inheritdoc/>
+    public bool OperatorLabelsRoles => true;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Violation> Validate(EngineObservation observed)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        return MongoDbRules.Check(_plan, observed);
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<CredentialRequest> Credentials() =>
+    [
+        new(_names.InternalSecret, [new("keyfile"), new("admin-password"), new("monitor-password"), new("backup-password")]),
+        UserSecret(_names.AppSecret, MongoDbPlan.AppUser, MongoDbPlan.AppDatabase),
+        .. _plan.Users.Select(user => UserSecret(_plan.UserSecret(user.Name), user.Name, user.Roles is [{ } grant, ..] ? grant.Database : "admin")),
+    ];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Manifest> Render(EngineObservation observed)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        var config = MongoDbConfig.Render(_plan);
+        List<Manifest> objects =
+        [
+            Manifest.Of(KubeTypes.ServiceAccounts, new(_names.Meta(_names.Cluster), AutomountServiceAccountToken: false)),
+            Manifest.Of(KubeTypes.ConfigMaps, new(_names.Meta($"{_names.Cluster}-config"), config)),
+            Manifest.Of(KubeTypes.ConfigMaps, new(_names.Meta($"{_names.Cluster}-memory"), MongoDbConfig.Memory(_plan, observed))),
+            MongoDbServices.Members(_names),
+            MongoDbServices.Primary(_names),
+            MongoDbServices.Replicas(_names),
+        ];
+        if (_names.Stack.Tier != Tier.Development)
+            objects.Add(PodDefaults.DisruptionBudget(_names));
+        var arbiter = MongoDbScaleIn.KeepsArbiter(_plan, observed);
+        objects.Add(MongoDbStatefulSet.Data(_plan, config, MongoDbScaleIn.Replicas(_plan, observed), arbiter));
+        if (arbiter)
+            objects.Add(MongoDbStatefulSet.Arbiter(_plan, config));
+        return objects;
+    }
+
+    /// <inheritdoc/>
+    public Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken) =>
+        MongoDbProbe.RunAsync(_plan, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) => MongoDbCommands.Decide(_plan, observed);
+
+    /// <inheritdoc/>
+    public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
+        MongoDbCommands.ExecuteAsync(_plan, command, target, cancellationToken);
+
+    // Drivers find the primary themselves: they are given every member, and the set's name.
+    private CredentialRequest UserSecret(string secret, string user, string database)
+    {
+        var hosts = string.Join(',', Enumerable.Range(0, _plan.Instances).Select(ordinal => _plan.Host(_names.Pod(ordinal))));
+        return new(secret,
+        [
+            new("password"),
+            new("username", user),
+            new("host", _names.Domain(_names.Cluster)),
+            new("port", MongoDbPlan.DefaultPort.ToString(CultureInfo.InvariantCulture)),
+            new("database", database),
+            new("replica-set", MongoDbPlan.ReplicaSet),
+            new("uri", $"mongodb://{user}:{{password}}@{hosts}/{database}?replicaSet={MongoDbPlan.ReplicaSet}&authSource=admin&authMechanism=SCRAM-SHA-256"),
+        ]);
+    }
+}

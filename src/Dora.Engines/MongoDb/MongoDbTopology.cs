@@ -1,0 +1,65 @@
+using System.Net.Sockets;
+using System.Security.Authentication;
+using Dora.Engines.MongoDb.Wire;
+
+namespace Dora.Engines.MongoDb;
+
+/// <summary>Finds members and logs in as the operator.</summary>
+internal static class MongoDbTopology
+{
+    /// <summary>Connects to a member; nobody is logged in yet. TLS comes in here.</summary>
+    public static Task<MongoClient> ConnectAsync(MongoDbPlan plan, MemberPod member, CancellationToken cancellationToken) =>
+        MongoClient.ConnectAsync(new(member.Address ?? throw new InvalidOperationException($"pod {member.Name} has no address"), plan.Port), cancellationToken);
+
+    /// <summary>Logs in as the administrator.</summary>
+    public static Task LogInAsync(MongoDbPlan plan, EngineTarget target, MongoClient client, CancellationToken cancellationToken) =>
+        client.AuthenticateAsync(MongoDbPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"), cancellationToken);
+
+    /// <summary>A connection to the member that takes writes now, logged in. It may be another than the last probe found.</summary>
+    public static Task<MongoClient> PrimaryAsync(MongoDbPlan plan, EngineTarget target, CancellationToken cancellationToken) =>
+        PrimaryAsync(plan, target, target.Members.FirstOrDefault(member => member.Role == Api.Labels.PrimaryRole)?.Name, cancellationToken);
+
+    /// <summary>The same, beginning with the pod that it probably is: a member that is away would cost its deadline first.</summary>
+    public static async Task<MongoClient> PrimaryAsync(MongoDbPlan plan, EngineTarget target, string? probably, CancellationToken cancellationToken)
+    {
+        foreach (var member in target.Members.Where(member => member.Address is not null).OrderByDescending(member => member.Name == probably))
+        {
+            var client = await TryConnectAsync(plan, member, cancellationToken).ConfigureAwait(false);
+            if (client is null)
+                continue;
+            try
+            {
+                if (client.Hello.IsWritablePrimary)
+                {
+                    await LogInAsync(plan, target, client, cancellationToken).ConfigureAwait(false);
+                    return client;
+                }
+            }
+            catch
+            {
+                await client.DisposeAsync().ConfigureAwait(false);
+                throw;
+            }
+
+            await client.DisposeAsync().ConfigureAwait(false);
+        }
+
+        throw new InvalidOperationException("no member is primary now");
+    }
+
+    /// <summary>Whether this is how a server that is away, or is no server, shows.</summary>
+    public static bool IsAbsence(Exception exception) =>
+        exception is SocketException or IOException or InvalidDataException or TimeoutException or AuthenticationException;
+
+    private static async Task<MongoClient?> TryConnectAsync(MongoDbPlan plan, MemberPod member, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ConnectAsync(plan, member, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (IsAbsence(exception) || exception is MongoException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines.Neo4j;
+
+/// <summary>The Services of Neo4j.</summary>
+internal static class Neo4jServices
+{
+    private static readonly ServicePort BoltPort = new(Neo4jPlan.BoltPort, "bolt", "bolt", "TCP");
+    private static readonly ServicePort HttpPort = new(Neo4jPlan.HttpPort, "http", "http", "TCP");
+
+    /// <summary>Names each member, ready or not: members must find each other before any of them can be ready.</summary>
+    public static Manifest Members(Neo4jPlan plan)
+    {
+        List<ServicePort> ports = [BoltPort, HttpPort];
+        if (plan.Clustered)
+        {
+            ports.Add(new(Neo4jPlan.ClusterPort, "cluster", "cluster", "TCP"));
+            ports.Add(new(Neo4jPlan.RaftPort, "raft", "raft", "TCP"));
+            ports.Add(new(Neo4jPlan.RoutingPort, "routing", "routing", "TCP"));
+        }
+
+        if (plan.Enterprise)
+            ports.Add(new(Neo4jPlan.MetricsPort, "metrics", "metrics", "TCP"));
+        return Manifest.Of(KubeTypes.Services, new(
+            plan.Names.Meta(plan.Names.Members), new(ports, plan.Names.Selector, ClusterIP: "None", PublishNotReadyAddresses: true)));
+    }
+
+    /// <summary>
+    /// Where drivers begin: any ready member gives them the routing table, which names the leader of each database by its member
+    /// name. A server that is asked for a write it cannot take passes it on.
+    /// </summary>
+    public static Manifest Bolt(Neo4jPlan plan) => Manifest.Of(KubeTypes.Services, new(
+        plan.Names.Meta(plan.Names.Cluster), new([BoltPort, HttpPort], plan.Names.Selector, Type: "ClusterIP")));
+}

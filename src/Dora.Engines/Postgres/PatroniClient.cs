@@ -1,0 +1,112 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Dora.Engines.Postgres;
+
+/// <summary>Patroni's REST API, as far as the operator speaks it (Patroni documentation, "REST API"; versions 3 and 4).</summary>
+internal sealed class PatroniClient(HttpClient http, string user, string password)
+{
+    private const int LargestReply = 1 << 20;
+
+    /// <summary>State of one member, or null with the reason when it does not answer.</summary>
+    public async Task<(PatroniMember? Member, string? Problem)> StateAsync(string address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await http.GetAsync(Uri(address, "patroni"), cancellationToken).ConfigureAwait(false);
+            return (PatroniMember.Parse(await BodyAsync(response, cancellationToken).ConfigureAwait(false)), null);
+        }
+        catch (Exception exception) when (IsNoAnswer(exception, cancellationToken))
+        {
+            return (null, exception is OperationCanceledException ? "Patroni did not answer in time" : "Patroni does not answer");
+        }
+    }
+
+    /// <summary>The dynamic configuration that all members share.</summary>
+    public async Task<JsonObject?> ConfigurationAsync(string address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var response = await http.GetAsync(Uri(address, "config"), cancellationToken).ConfigureAwait(false);
+            return response.IsSuccessStatusCode ? await BodyAsync(response, cancellationToken).ConfigureAwait(false) as JsonObject : null;
+        }
+        catch (Exception exception) when (IsNoAnswer(exception, cancellationToken))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Merges into the dynamic configuration; null deletes a key.</summary>
+    public Task PatchConfigurationAsync(string address, JsonObject patch, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Patch, address, "config", patch, cancellationToken);
+
+    /// <summary>A planned move of the leader; returns when it is done. A candidate that may lose data is refused by Patroni (412).</summary>
+    public Task SwitchoverAsync(string address, string leader, string candidate, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, address, "switchover", new JsonObject { ["leader"] = leader, ["candidate"] = candidate }, cancellationToken);
+
+    /// <summary>Restarts the server of one member in place, if it has settings that wait for it (else Patroni answers 503).</summary>
+    public Task RestartAsync(string address, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, address, "restart", new JsonObject { ["restart_pending"] = true }, cancellationToken);
+
+    private async Task SendAsync(HttpMethod method, string address, string path, JsonObject body, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, Uri(address, path)) { Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
+        request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
+        using var response = await http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        if (!response.IsSuccessStatusCode)
+        {
+            var answer = await response.Content.ReadAsStringAsync(cancellationToken).ConfigureAwait(false);
+            throw new HttpRequestException($"Patroni refused {method} /{path} with {(int)response.StatusCode}: {answer[..Math.Min(answer.Length, 300)]}", null, response.StatusCode);
+        }
+    }
+
+    private static async Task<JsonNode?> BodyAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        await response.Content.LoadIntoBufferAsync(LargestReply, cancellationToken).ConfigureAwait(false);
+        using var stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        return await JsonNode.ParseAsync(stream, cancellationToken: cancellationToken).ConfigureAwait(false);
+    }
+
+    private static bool IsNoAnswer(Exception exception, CancellationToken cancellationToken) =>
+        exception is HttpRequestException or System.Text.Json.JsonException or IOException or FormatException or InvalidOperationException
+        || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
+
+    private static Uri Uri(string address, string path) =>
+        new(IPAddress.TryParse(address, out var ip) && ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6
+            ? $"http://[{address}]:{PostgresPlan.RestPort}/{path}"
+            : $"http://{address}:{PostgresPlan.RestPort}/{path}");
+}
+
+/// <summary>What <c>GET /patroni</c> says of a member.</summary>
+/// <param name="Role">Primary for <c>master</c> (Patroni 3) and <c>primary</c> (Patroni 4).</param>
+/// <param name="State"><c>running</c>; on replicas of Patroni 4 <c>streaming</c>.</param>
+/// <param name="ServerVersion">e.g. 150018.</param>
+/// <param name="Timeline">Current timeline.</param>
+/// <param name="Position">Bytes written (primary) or replayed (replica).</param>
+/// <param name="SynchronousStandbys">On the primary: connected standbys that a commit waits for.</param>
+/// <param name="Synchronous">On a replica: whether a commit waits for it.</param>
+/// <param name="PendingRestart">Whether it has settings that it takes up only when it restarts.</param>
+internal sealed record PatroniMember(MemberRole Role, string State, int? ServerVersion, int? Timeline, long? Position, int SynchronousStandbys, bool Synchronous = false, bool PendingRestart = false)
+{
+    public bool Running => State is "running" or "streaming";
+
+    public static PatroniMember Parse(JsonNode? body)
+    {
+        var node = body as JsonObject ?? throw new FormatException("Patroni's answer is not an object");
+        var role = (string?)node["role"] switch
+        {
+            "master" or "primary" or "standby_leader" => MemberRole.Primary,
+            "replica" or "sync_standby" or "quorum_standby" => MemberRole.Replica,
+            _ => MemberRole.Unknown,
+        };
+        var xlog = node["xlog"] as JsonObject;
+        var position = xlog?["location"] ?? xlog?["replayed_location"];
+        var synchronous = (node["replication"] as JsonArray)?.Count(standby => (string?)standby?["sync_state"] is "sync" or "quorum") ?? 0;
+        return new(role, (string?)node["state"] ?? "unknown", (int?)node["server_version"], (int?)node["timeline"], (long?)position, synchronous, (bool?)node["sync_standby"] == true, (bool?)node["pending_restart"] == true);
+    }
+
+    /// <summary>e.g. 150018 -> 15.18.</summary>
+    public string? Version => ServerVersion is { } version ? $"{version / 10000}.{version % 10000}" : null;
+}

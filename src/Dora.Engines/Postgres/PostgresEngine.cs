@@ -1,0 +1,138 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Dora.Api;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines.Postgres;
+
+/// <summary>PostgreSQL with Patroni.</summary>
+public sealed class PostgresEngine : IEngine
+{
+    /// <inheritdoc/>
+    public string Name => "postgres";
+
+    /// <inheritdoc/>
+    public string ConditionType => "PostgresReady";
+
+    /// <inheritdoc/>
+    public JsonTypeInfo SettingsType => PostgresJson.Wire.PostgresSettings;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<PolicyRule> Grants => PatroniAccess.Rules;
+
+    /// <inheritdoc/>
+    public IEngineCluster Bind(StackContext stack, JsonElement settings) =>
+        new PostgresCluster(stack, settings.Deserialize(PostgresJson.Wire.PostgresSettings) ?? new());
+}
+
+/// <summary>The PostgreSQL cluster of one stack.</summary>
+public sealed class PostgresCluster : IEngineCluster
+{
+    private readonly EngineNames _names;
+    private readonly PostgresPlan _plan;
+    private readonly PostgresSettings _settings;
+
+    internal PostgresCluster(StackContext stack, PostgresSettings settings)
+    {
+        _names = new(stack, "postgres");
+        _settings = settings;
+        _plan = PostgresPlan.Of(_names, settings);
+    }
+
+    /// <inheritdoc/>
+    public int Instances => _plan.Instances;
+
+    /// <inheritdoc/>
+    public string Endpoint => $"{_names.Domain(_names.Cluster)}:{PostgresPlan.Port}";
+
+    /// <inheritdoc/>
+    public string WorkloadName => _names.Cluster;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> RuntimeConfigMaps =>
+        [$"{_names.Cluster}-config", $"{_names.Cluster}-leader", $"{_names.Cluster}-sync", $"{_names.Cluster}-failover"];
+
+    /// <inheritdoc/>
+    public bool MovesPrimary => true;
+
+    /// <inheritdoc/>
+    public bool OperatorLabelsRoles => false;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Violation> Validate(EngineObservation observed)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        const string path = "spec.engines.postgres";
+        var violations = new List<Violation>();
+        if (_plan.Instances is < 1 or > 9)
+            violations.Add(new($"{path}.instances", $"{_plan.Instances} instances are not possible", "choose 1 to 9"));
+        violations.AddRange(SettingsRules.Storage($"{path}.storage", _plan.Storage, observed));
+        violations.AddRange(SettingsRules.Resources($"{path}.resources", _plan.Resources));
+        violations.AddRange(PostgresParameters.Check(_plan));
+        violations.AddRange(PostgresDeclarationRules.Check(_settings));
+        violations.AddRange(PoolerPlan.Check(_plan));
+        if (observed.Status?.Version is { } running && running.Split('.')[0] != _plan.Version)
+            violations.Add(new($"{path}.version", $"PostgreSQL {running} holds the data", "a major upgrade rewrites the data; create a new stack with the new version and restore into it", "ImmutableField"));
+        return violations;
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<CredentialRequest> Credentials() =>
+    [
+        new(_names.InternalSecret,
+        [
+            new("superuser-password"), new("replication-password"), new("rewind-password"), new("restapi-password"),
+        ]),
+        new(_names.AppSecret,
+        [
+            new("password"),
+            new("username", PostgresPlan.AppUser),
+            new("host", _names.Domain(_names.Cluster)),
+            new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            new("database", PostgresPlan.AppDatabase),
+            new("uri", $"postgresql://{PostgresPlan.AppUser}:{{password}}@{Endpoint}/{PostgresPlan.AppDatabase}"),
+        ]),
+        // Their passwords can be told to the server again.
+        .. _plan.Roles.Where(role => role.Secret is not null).Select(role => new CredentialRequest(role.Secret!,
+        [
+            new("password"),
+            new("username", role.Name),
+            new("host", _names.Domain(_names.Cluster)),
+            new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            // PgBouncer can log in only with the password itself, and reads it in this form.
+            .. role.Name == PostgresPlan.PoolerUser ? [new CredentialField("userlist.txt", $"\"{role.Name}\" \"{{password}}\"\n")] : Array.Empty<CredentialField>(),
+        ], Renewable: true)),
+    ];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Manifest> Render(EngineObservation observed)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        List<Manifest> objects =
+        [
+            .. PatroniAccess.Render(_names),
+            Manifest.Of(KubeTypes.ConfigMaps, new(_names.Meta($"{_names.Cluster}-patroni"), new Dictionary<string, string> { ["patroni.yml"] = PatroniConfig.Render(_plan) })),
+            PostgresServices.Members(_names),
+            PostgresServices.Primary(_names),
+            PostgresServices.Replicas(_names),
+        ];
+        if (_names.Stack.Tier != Tier.Development)
+            objects.Add(PodDefaults.DisruptionBudget(_names));
+        if (_plan.Pooler is { } pooler)
+            objects.AddRange(PostgresPooler.Render(_plan, pooler));
+        objects.Add(PostgresStatefulSet.Render(_plan, ScaleIn.Replicas(_plan.Instances, observed)));
+        return objects;
+    }
+
+    /// <inheritdoc/>
+    public Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken) =>
+        PostgresProbe.RunAsync(_plan, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) => PostgresCommands.Decide(_plan, observed);
+
+    /// <inheritdoc/>
+    public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
+        PostgresCommands.ExecuteAsync(_plan, command, target, cancellationToken);
+}

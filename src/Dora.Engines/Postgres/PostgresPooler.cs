@@ -1,0 +1,94 @@
+using Dora.Api;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines.Postgres;
+
+/// <summary>PgBouncer in front of the primary: stateless, so its Deployment rolls when its configuration changes.</summary>
+internal static class PostgresPooler
+{
+    public const int Port = 6432;
+
+    // New clients are led elsewhere first; then running transactions end, and the process with them (PgBouncer documentation, SIGINT).
+    private const string Drain = "sleep 5; kill -INT 1; while kill -0 1; do sleep 1; done";
+
+    public static IEnumerable<Manifest> Render(PostgresPlan plan, PoolerPlan pooler)
+    {
+        var names = plan.Names;
+        yield return Manifest.Of(KubeTypes.ConfigMaps, new(names.Meta(pooler.Names.Cluster), new Dictionary<string, string> { ["pgbouncer.ini"] = Config(plan, pooler) }));
+        yield return Manifest.Of(KubeTypes.Services, new(
+            names.Meta(pooler.Names.Cluster), new([new(PostgresPlan.Port, "postgresql", "pgbouncer", "TCP")], pooler.Names.Selector, Type: "ClusterIP")));
+        if (names.Stack.Tier != Tier.Development)
+        {
+            var type = names.Stack.Capabilities.PolicyV1 ? KubeTypes.PodDisruptionBudgets : KubeTypes.PodDisruptionBudgetsBeta;
+            yield return Manifest.Of(type, new(names.Meta(pooler.Names.Cluster), new(new(MatchLabels: pooler.Names.Selector), MaxUnavailable: 1)));
+        }
+
+        var annotations = new Dictionary<string, string> { [Labels.ConfigHash] = PodDefaults.Hash(Config(plan, pooler)) };
+        yield return Manifest.Of(KubeTypes.Deployments, new(
+            names.Meta(pooler.Names.Cluster),
+            new(
+                Selector: new(MatchLabels: pooler.Names.Selector),
+                Template: new(new(Labels: pooler.Names.ObjectLabels, Annotations: annotations), Pod(plan, pooler)),
+                Replicas: pooler.Instances,
+                // Where each pod needs a node of its own, there may be none for one more.
+                Strategy: new("RollingUpdate", new(MaxUnavailable: 1, MaxSurge: 0)),
+                RevisionHistoryLimit: 5)));
+    }
+
+    /// <summary>pgbouncer.ini; the password of the look-up is mounted from its Secret.</summary>
+    public static string Config(PostgresPlan plan, PoolerPlan pooler)
+    {
+        var databases = plan.Databases.Select(database => $"{database.Name} = host={plan.Names.Domain(plan.Names.Cluster)} port={PostgresPlan.Port} auth_user={PostgresPlan.PoolerUser}\n");
+        return $"""
+            [databases]
+            {string.Concat(databases)}
+            [pgbouncer]
+            listen_addr = 0.0.0.0
+            listen_port = {Port}
+            unix_socket_dir =
+            auth_type = scram-sha-256
+            auth_file = /etc/pgbouncer-auth/userlist.txt
+            auth_query = SELECT uname, phash FROM pooler.user_lookup($1)
+            pool_mode = transaction
+            default_pool_size = {pooler.PoolSize}
+            max_db_connections = {pooler.PoolSize}
+            max_client_conn = {pooler.MaxClients}
+            ignore_startup_parameters = extra_float_digits,options
+            server_tls_sslmode = prefer
+            server_connect_timeout = 5
+            server_login_retry = 1
+            query_wait_timeout = 60
+
+            """;
+    }
+
+    private static PodSpec Pod(PostgresPlan plan, PoolerPlan pooler) => new(
+        Containers:
+        [
+            new(
+                Name: "pgbouncer",
+                Image: plan.Names.Stack.Images.Of("postgres", plan.Version),
+                ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
+                Command: ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"],
+                Ports: [new(Port, "pgbouncer", "TCP")],
+                Resources: PodDefaults.Resources(new("100m", "128Mi")),
+                VolumeMounts: [new("config", "/etc/pgbouncer", ReadOnly: true), new("auth", "/etc/pgbouncer-auth", ReadOnly: true)],
+                ReadinessProbe: new(TcpSocket: new(Port), PeriodSeconds: 5, TimeoutSeconds: 3, FailureThreshold: 2),
+                LivenessProbe: new(TcpSocket: new(Port), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 3),
+                Lifecycle: new(PreStop: new(Exec: new(["/bin/sh", "-c", Drain]))),
+                SecurityContext: PodDefaults.ContainerSecurity,
+                TerminationMessagePolicy: "FallbackToLogsOnError"),
+        ],
+        Volumes:
+        [
+            new("config", ConfigMap: new(pooler.Names.Cluster)),
+            new("auth", Secret: new(pooler.Secret, Items: [new("userlist.txt", "userlist.txt")])),
+        ],
+        AutomountServiceAccountToken: false,
+        EnableServiceLinks: false,
+        TerminationGracePeriodSeconds: 60,
+        SecurityContext: PodDefaults.PodSecurity,
+        Affinity: PodDefaults.Spread(plan.Names.Stack.Tier, pooler.Names.Selector),
+        TopologySpreadConstraints: PodDefaults.ZoneSpread(plan.Names.Stack.Tier, pooler.Names.Selector));
+}

@@ -1,0 +1,71 @@
+using Npgsql;
+
+namespace Dora.Engines.Postgres;
+
+/// <summary>What the primary is asked over SQL.</summary>
+internal static class PostgresQueries
+{
+    /// <summary>Findings; a server that does not answer, or refuses the password, is one.</summary>
+    public static async Task<SqlFindings> AskAsync(PostgresPlan plan, EngineTarget target, string address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var source = PostgresSql.Source(plan, target, address);
+            var findings = await AskAsync(plan, source, cancellationToken).ConfigureAwait(false);
+            // Databases may belong to the application's role.
+            return findings is { Problem: null, AppDatabase: true }
+                ? findings with { Declared = await PostgresRoles.StateAsync(plan, source, database => PostgresSql.Source(plan, target, address, database: database), cancellationToken).ConfigureAwait(false) }
+                : findings;
+        }
+        catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+        {
+            return new(0, true, $"the operator's password is refused; Secret {plan.Names.InternalSecret} does not belong to these volumes");
+        }
+        catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException)
+        {
+            return new(0, true, "the primary does not answer SQL");
+        }
+    }
+
+    /// <summary>What the server says of the parameters that are wanted, and of those that matter for the order of restarts.</summary>
+    public static async Task<IReadOnlyList<ParameterFacts>> ParametersAsync(NpgsqlDataSource source, PostgresPlan plan, CancellationToken cancellationToken)
+    {
+        await using var command = source.CreateCommand("SELECT name, vartype, unit, min_val, max_val, enumvals, context, setting FROM pg_settings WHERE name = ANY($1)");
+        command.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. plan.Parameters.Keys.Union(PostgresParameters.PrimaryFirst.Keys)] });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var facts = new List<ParameterFacts>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            facts.Add(new(reader.GetString(0), reader.GetString(1), Text(2), Text(3), Text(4), reader.IsDBNull(5) ? null : reader.GetFieldValue<string[]>(5), reader.GetString(6), Text(7)));
+        return facts;
+
+        string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
+    }
+
+    private static async Task<SqlFindings> AskAsync(PostgresPlan plan, NpgsqlDataSource source, CancellationToken cancellationToken)
+    {
+        await using var command = source.CreateCommand(
+            """
+            SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int,
+                   EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AND EXISTS (SELECT FROM pg_database WHERE datname = $2),
+                   pg_is_in_recovery()
+            """);
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PostgresPlan.AppUser });
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PostgresPlan.AppDatabase });
+        SqlFindings findings;
+        await using (var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            findings = new(reader.GetInt32(0), reader.GetBoolean(1), reader.GetBoolean(2) ? "the primary is still in recovery" : null);
+        }
+
+        return findings.Problem is not null ? findings : findings with { Parameters = await ParametersAsync(source, plan, cancellationToken).ConfigureAwait(false) };
+    }
+}
+
+/// <summary>What the primary said over SQL.</summary>
+/// <param name="Connections">Client connections.</param>
+/// <param name="AppDatabase">Whether the application's role and database exist.</param>
+/// <param name="Problem">What stands against asking more.</param>
+/// <param name="Parameters">Facts of parameters; null: not asked.</param>
+/// <param name="Declared">Roles and databases; null: not asked.</param>
+internal sealed record SqlFindings(int Connections, bool AppDatabase, string? Problem, IReadOnlyList<ParameterFacts>? Parameters = null, DeclaredState? Declared = null);

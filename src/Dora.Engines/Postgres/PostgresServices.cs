@@ -1,0 +1,24 @@
+using Dora.Api;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines.Postgres;
+
+/// <summary>The Services of a PostgreSQL cluster.</summary>
+internal static class PostgresServices
+{
+    private static readonly ServicePort Sql = new(PostgresPlan.Port, "postgresql", "postgresql", "TCP");
+
+    /// <summary>Names each member, ready or not: members must find each other while none is ready.</summary>
+    public static Manifest Members(EngineNames names) => Manifest.Of(KubeTypes.Services, new(
+        names.Meta(names.Members),
+        new([Sql, new(PostgresPlan.RestPort, "patroni", "patroni", "TCP")], names.Selector, ClusterIP: "None", PublishNotReadyAddresses: true)));
+
+    /// <summary>Follows the leader by the label that Patroni moves.</summary>
+    public static Manifest Primary(EngineNames names) => Manifest.Of(KubeTypes.Services, new(
+        names.Meta(names.Cluster), new([Sql], names.RoleSelector(Labels.PrimaryRole), Type: "ClusterIP")));
+
+    /// <summary>The members that follow.</summary>
+    public static Manifest Replicas(EngineNames names) => Manifest.Of(KubeTypes.Services, new(
+        names.Meta(names.Replicas), new([Sql], names.RoleSelector(Labels.ReplicaRole), Type: "ClusterIP")));
+}

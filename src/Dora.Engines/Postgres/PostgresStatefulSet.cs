@@ -1,0 +1,94 @@
+using Dora.Api;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines.Postgres;
+
+/// <summary>The StatefulSet whose pods run Patroni, which runs PostgreSQL.</summary>
+internal static class PostgresStatefulSet
+{
+    public static Manifest Render(PostgresPlan plan, int replicas)
+    {
+        var names = plan.Names;
+        var annotations = new Dictionary<string, string> { [Labels.ConfigHash] = PodDefaults.Hash(PatroniConfig.NeedsRestart(plan)) };
+        // Patroni finds its members by the scope label, which pods must carry from the start.
+        var labels = new Dictionary<string, string>(names.ObjectLabels) { [PatroniConfig.ScopeLabel] = names.Cluster };
+        return Manifest.Of(KubeTypes.StatefulSets, new(
+            names.Meta(names.Cluster),
+            new(
+                ServiceName: names.Members,
+                Selector: new(MatchLabels: names.Selector),
+                Template: new(new(Labels: labels, Annotations: annotations), Pod(plan)),
+                Replicas: replicas,
+                PodManagementPolicy: "Parallel",
+                UpdateStrategy: PodDefaults.UpdateStrategy,
+                VolumeClaimTemplates: [PodDefaults.DataClaim(names, plan.Storage)],
+                RevisionHistoryLimit: 5)));
+    }
+
+    private static PodSpec Pod(PostgresPlan plan)
+    {
+        var names = plan.Names;
+        return new(
+            Containers: [Server(plan)],
+            Volumes:
+            [
+                new("config", ConfigMap: new($"{names.Cluster}-patroni")),
+                PodDefaults.Scratch("tmp"),
+                PodDefaults.Scratch("run"),
+                PodDefaults.Scratch("shm", "Memory"),
+            ],
+            ServiceAccountName: names.Cluster,
+            AutomountServiceAccountToken: true,
+            EnableServiceLinks: false,
+            TerminationGracePeriodSeconds: 120,
+            SecurityContext: PodDefaults.PodSecurity,
+            Affinity: PodDefaults.Spread(names.Stack.Tier, names.Selector),
+            TopologySpreadConstraints: PodDefaults.ZoneSpread(names.Stack.Tier, names.Selector));
+    }
+
+    private static Container Server(PostgresPlan plan) => new(
+        Name: "postgres",
+        Image: plan.Names.Stack.Images.Of("postgres", plan.Version),
+        ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
+        Command: ["/usr/bin/patroni", "/etc/patroni/patroni.yml"],
+        Env: Environment(plan.Names),
+        Ports: [new(PostgresPlan.Port, "postgresql", "TCP"), new(PostgresPlan.RestPort, "patroni", "TCP")],
+        Resources: PodDefaults.Resources(plan.Resources),
+        VolumeMounts:
+        [
+            new("data", "/pgdata"),
+            new("config", "/etc/patroni", ReadOnly: true),
+            new("tmp", "/tmp"),
+            new("run", "/run/postgresql"),
+            new("shm", "/dev/shm"),
+        ],
+        // Patroni answers from its first second; a clone of a large primary may take long, and is alive all the while.
+        StartupProbe: Rest("/liveness", period: 2, failures: 60),
+        ReadinessProbe: Rest("/readiness", period: 5, failures: 3),
+        LivenessProbe: Rest("/liveness", period: 10, failures: 6),
+        SecurityContext: PodDefaults.ContainerSecurity,
+        TerminationMessagePolicy: "FallbackToLogsOnError");
+
+    private static Probe Rest(string path, int period, int failures) =>
+        new(HttpGet: new(path, PostgresPlan.RestPort), PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures);
+
+    private static List<EnvVar> Environment(EngineNames names) =>
+    [
+        // libpq looks for certificates under HOME, which must be readable by the server's uid.
+        new("HOME", "/tmp"),
+        PodDefaults.FromField("PATRONI_NAME", "metadata.name"),
+        PodDefaults.FromField("POD_IP", "status.podIP"),
+        PodDefaults.FromField("PATRONI_KUBERNETES_POD_IP", "status.podIP"),
+        new("PATRONI_POSTGRESQL_CONNECT_ADDRESS", $"$(POD_IP):{PostgresPlan.Port}"),
+        new("PATRONI_RESTAPI_CONNECT_ADDRESS", $"$(POD_IP):{PostgresPlan.RestPort}"),
+        new("PATRONI_RESTAPI_USERNAME", PostgresPlan.RestUser),
+        PodDefaults.FromSecret("PATRONI_RESTAPI_PASSWORD", names.InternalSecret, "restapi-password"),
+        new("PATRONI_SUPERUSER_USERNAME", PostgresPlan.Superuser),
+        PodDefaults.FromSecret("PATRONI_SUPERUSER_PASSWORD", names.InternalSecret, "superuser-password"),
+        new("PATRONI_REPLICATION_USERNAME", PostgresPlan.ReplicationUser),
+        PodDefaults.FromSecret("PATRONI_REPLICATION_PASSWORD", names.InternalSecret, "replication-password"),
+        new("PATRONI_REWIND_USERNAME", PostgresPlan.RewindUser),
+        PodDefaults.FromSecret("PATRONI_REWIND_PASSWORD", names.InternalSecret, "rewind-password"),
+    ];
+}

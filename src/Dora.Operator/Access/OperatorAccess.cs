@@ -1,0 +1,65 @@
+using Dora.Api;
+using Dora.Engines;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Operator.Access;
+
+/// <summary>
+/// The rights of the operator's own account: what its code calls, and nothing else. <c>dora-operator generate</c> writes them into
+/// <c>config/</c> and the Helm chart; a test compares them with what plans do.
+/// </summary>
+internal static class OperatorAccess
+{
+    /// <summary>Name of the account, of its roles and of the Deployment.</summary>
+    public const string Name = "dora-operator";
+
+    /// <summary>Name of the leader's Lease.</summary>
+    public const string LeaseName = "dora-operator";
+
+    /// <summary>
+    /// Verbs of a server-side apply: the request is a patch, and where the object is missing the API server also asks for create.
+    /// </summary>
+    private static readonly string[] Apply = ["create", "patch"];
+
+    /// <summary>Verbs of an informer.</summary>
+    private static readonly string[] Watch = ["list", "watch"];
+
+    /// <summary>Verbs on a kind that is rendered, and removed again when it is not wanted any more.</summary>
+    private static readonly string[] Own = [.. Watch, .. Apply, "delete"];
+
+    /// <summary>Rights wherever there are stacks: in all namespaces, or in those that are watched.</summary>
+    public static IReadOnlyList<PolicyRule> Stacks { get; } = PolicyRules.Compact(
+    [
+        On(StackResource.Type.Resource, Watch),
+        On(StackResource.Type.Resource, ["patch"], "status"),
+        // Where OwnerReferencesPermissionEnforcement is on (OpenShift), blockOwnerDeletion asks for this; nothing else uses it.
+        On(StackResource.Type.Resource, ["update"], "finalizers"),
+        On(KubeTypes.StatefulSets.Resource, Own),
+        On(KubeTypes.Deployments.Resource, Own),
+        On(KubeTypes.Services.Resource, Own),
+        On(KubeTypes.ConfigMaps.Resource, Own),
+        On(KubeTypes.ServiceAccounts.Resource, Own),
+        On(KubeTypes.Roles.Resource, Own),
+        On(KubeTypes.RoleBindings.Resource, Own),
+        On(KubeTypes.PodDisruptionBudgets.Resource, Own),
+        // Claims are made by StatefulSets; the operator grows them, owns or disowns them, and removes those it owns.
+        On(KubeTypes.PersistentVolumeClaims.Resource, [.. Watch, "patch", "delete"]),
+        // Roles are labels of pods; a member restarts by the deletion of its pod.
+        On(KubeTypes.Pods.Resource, [.. Watch, "patch", "delete"]),
+        // By name only: who may list Secrets reads all of them.
+        On(KubeTypes.Secrets.Resource, ["get", "create", "patch"]),
+        On(KubeTypes.Events.Resource, ["create", "patch"]),
+        // Kubernetes lets nobody grant what they do not hold.
+        .. EngineCatalogue.All.SelectMany(engine => engine.Grants),
+    ]);
+
+    /// <summary>Rights in the operator's own namespace. A create cannot be bound to a name.</summary>
+    public static IReadOnlyList<PolicyRule> Lease { get; } =
+    [
+        On(KubeTypes.Leases.Resource, ["create"]),
+        On(KubeTypes.Leases.Resource, ["get", "update"]) with { ResourceNames = [LeaseName] },
+    ];
+
+    private static PolicyRule On(KubeResource resource, IReadOnlyList<string> verbs, string? subresource = null) =>
+        new(verbs, [resource.Group], [subresource is null ? resource.Plural : $"{resource.Plural}/{subresource}"]);
+}

@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Client;
+using Dora.Kubernetes.Model;
+using Dora.Operator.Stacks;
+
+namespace Dora.Operator.Credentials;
+
+/// <summary>
+/// Reads credential Secrets by name and creates those that do not exist. It never rewrites a password; what a server issued, a
+/// token, is put where it belongs. What is read is kept for a few minutes, so that probes do not ask the API server each time.
+/// </summary>
+public sealed class CredentialStore(KubeClient client, TimeProvider clock)
+{
+    private const int PasswordLength = 32;
+    private const string Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+    private static readonly TimeSpan Memory = TimeSpan.FromMinutes(5);
+
+    private readonly ConcurrentDictionary<(string? Namespace, string Name), (SecretReading.Found Found, string StackUid, long At)> _kept = new();
+    private readonly ConcurrentDictionary<(string? Namespace, string Name), bool> _asked = new();
+
+    /// <summary>The Secrets of a stack as they are.</summary>
+    /// <param name="stack">The stack.</param>
+    /// <param name="names">Names of its Secrets.</param>
+    /// <param name="isNew">Nothing of the stack exists yet: nothing is asked, creating tells.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    public async Task<IReadOnlyDictionary<string, SecretReading>> ReadAsync(ComplianceStack stack, IReadOnlyList<string> names, bool isNew, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(names);
+        var readings = new Dictionary<string, SecretReading>(StringComparer.Ordinal);
+        foreach (var name in names)
+        {
+            var id = (stack.Metadata.Namespace, name);
+            if (_kept.TryGetValue(id, out var kept) && kept.StackUid == stack.Metadata.Uid && clock.GetElapsedTime(kept.At) < Memory)
+                readings[name] = kept.Found;
+            else if (isNew && !_asked.ContainsKey(id))
+                readings[name] = new SecretReading.Unknown();
+            else
+                readings[name] = await FetchAsync(stack, name, cancellationToken).ConfigureAwait(false);
+        }
+
+        return readings;
+    }
+
+    /// <summary>Creates a Secret with generated passwords; an existing one is left as it is and read in the next pass.</summary>
+    public async Task CreateAsync(ComplianceStack stack, PlanStep.CreateCredential step, EngineNames names, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(step);
+        ArgumentNullException.ThrowIfNull(names);
+        var fields = Generate(step.Request);
+        var meta = names.Meta(step.Request.SecretName);
+        var secret = new Secret(
+            step.Owned ? meta : meta with { OwnerReferences = null },
+            fields.ToDictionary(field => field.Key, field => Convert.ToBase64String(Encoding.UTF8.GetBytes(field.Value))),
+            Type: "Opaque");
+        var id = (stack.Metadata.Namespace, step.Request.SecretName);
+        try
+        {
+            await client.CreateAsync(KubeTypes.Secrets, secret, cancellationToken).ConfigureAwait(false);
+            _kept[id] = (new(fields, step.Owned), stack.Metadata.Uid ?? "", clock.GetTimestamp());
+        }
+        catch (KubeAlreadyExistsException)
+        {
+            _asked[id] = true;
+        }
+    }
+
+    /// <summary>Puts what a server issued under one key of an existing Secret; its other keys stay.</summary>
+    public async Task KeepAsync(string? ns, string name, string key, string value, CancellationToken cancellationToken)
+    {
+        var patch = KubePatch.Merge(new JsonObject { ["data"] = new JsonObject { [key] = Convert.ToBase64String(Encoding.UTF8.GetBytes(value)) } });
+        await client.PatchAsync(KubeTypes.Secrets, ns, name, patch, cancellationToken).ConfigureAwait(false);
+        Forget(ns, name);
+    }
+
+    /// <summary>Drops what is kept, e.g. after a refused login or a change of owner.</summary>
+    public void Forget(string? ns, string name)
+    {
+        _kept.TryRemove((ns, name), out _);
+        _asked[(ns, name)] = true;
+    }
+
+    /// <summary>Values for a request: 32 random characters per password, and what is derived from them.</summary>
+    public static IReadOnlyDictionary<string, string> Generate(CredentialRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        var fields = request.Fields
+            .Where(field => field is { Value: null, Issued: false })
+            .ToDictionary(field => field.Key, _ => RandomNumberGenerator.GetString(Alphabet, PasswordLength), StringComparer.Ordinal);
+        foreach (var field in request.Fields.Where(field => field.Value is not null))
+            fields[field.Key] = field.Value!.Replace("{password}", fields.GetValueOrDefault("password"), StringComparison.Ordinal);
+        return fields;
+    }
+
+    private async Task<SecretReading> FetchAsync(ComplianceStack stack, string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var secret = await client.FindAsync(KubeTypes.Secrets, stack.Metadata.Namespace, name, cancellationToken).ConfigureAwait(false);
+            if (secret is null)
+                return new SecretReading.Missing();
+            var fields = (secret.Data ?? new Dictionary<string, string>()).ToDictionary(pair => pair.Key, pair => Encoding.UTF8.GetString(Convert.FromBase64String(pair.Value)), StringComparer.Ordinal);
+            var owned = secret.Metadata.OwnerReferences?.Any(owner => owner.Uid == stack.Metadata.Uid) == true;
+            var found = new SecretReading.Found(fields, owned);
+            _kept[(stack.Metadata.Namespace, name)] = (found, stack.Metadata.Uid ?? "", clock.GetTimestamp());
+            return found;
+        }
+        catch (KubeException exception)
+        {
+            return new SecretReading.Unreadable(exception.Message);
+        }
+        catch (FormatException)
+        {
+            return new SecretReading.Unreadable("a value is not base64");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+using System.Text.Json.Nodes;
+using Dora.Api;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Client;
+using Dora.Kubernetes.Model;
+using Dora.Kubernetes.Runtime;
+using Dora.Operator.Credentials;
+using Microsoft.Extensions.Logging;
+
+namespace Dora.Operator.Stacks;
+
+/// <summary>Carries out a plan, step by step. It decides nothing; a step that is refused is reported and the rest goes on.</summary>
+public sealed partial class PlanExecutor(KubeClient client, CredentialStore credentials, WriteJournal journal, ILogger<PlanExecutor> logger)
+{
+    /// <summary>Does every step.</summary>
+    /// <exception cref="KubeUnavailableException">The API server does not answer; the rest is done in a later pass.</exception>
+    public async Task<ExecutionReport> ExecuteAsync(StackObservation observed, StackPlan plan, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(plan);
+        var done = new List<PlanStep>();
+        var failures = new List<StepFailure>();
+        foreach (var step in plan.Steps)
+        {
+            try
+            {
+                await DoAsync(observed, plan, step, cancellationToken).ConfigureAwait(false);
+                done.Add(step);
+            }
+            catch (KubeNotFoundException) when (step is PlanStep.Prune or PlanStep.RestartMember or PlanStep.LabelRole or PlanStep.SetOwner or PlanStep.GrowClaim)
+            {
+                // Gone already; the cache will say so.
+            }
+            catch (KubeForbiddenException exception)
+            {
+                failures.Add(new("Forbidden", exception.Message, Lasting: true));
+            }
+            catch (KubeInvalidException exception)
+            {
+                failures.Add(new("ObjectRejected", exception.Message, Lasting: true));
+            }
+            catch (KubeConflictException exception) when (exception.HasFieldManagerConflicts)
+            {
+                failures.Add(new("ObjectCollision", $"{Describe(step)} exists and belongs to somebody else: {exception.Message}; rename the stack or remove the object", Lasting: true));
+            }
+            catch (Exception exception) when (step is PlanStep.Command && exception is not OperationCanceledException)
+            {
+                LogCommandFailed(logger, Describe(step), exception.Message);
+                failures.Add(new("CommandFailed", $"{Describe(step)}: {exception.Message}", Lasting: false));
+            }
+        }
+
+        return new(done, failures);
+    }
+
+    /// <summary>Removes what is left of a stack that is gone.</summary>
+    public async Task PruneAsync(ObjectKey stack, IReadOnlyList<PlanStep.Prune> steps, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(steps);
+        foreach (var step in steps)
+        {
+            try
+            {
+                await PruneAsync(stack.Namespace, stack.Name, step, cancellationToken).ConfigureAwait(false);
+            }
+            catch (KubeNotFoundException)
+            {
+                // Gone already; the cache will say so.
+            }
+        }
+    }
+
+    private Task PruneAsync(string? ns, string? stack, PlanStep.Prune step, CancellationToken cancellationToken)
+    {
+        LogPrune(logger, ns, stack, step.Resource.ToString(), step.Name);
+        return client.DeleteAsync(step.Resource, ns, step.Name, new(Uid: step.Uid, Propagation: DeletePropagation.Background), cancellationToken);
+    }
+
+    private Task DoAsync(StackObservation observed, StackPlan plan, PlanStep step, CancellationToken cancellationToken)
+    {
+        var stack = observed.Stack;
+        var ns = stack.Metadata.Namespace;
+        switch (step)
+        {
+            case PlanStep.Apply apply:
+                return ApplyAsync(stack, apply, cancellationToken);
+            case PlanStep.Prune prune:
+                return PruneAsync(ns, stack.Metadata.Name, prune, cancellationToken);
+            case PlanStep.CreateCredential create:
+                return credentials.CreateAsync(stack, create, new EngineNames(StackPlanner.Context(stack, observed.Images, observed.Capabilities), create.Engine), cancellationToken);
+            case PlanStep.GrowClaim grow:
+                return client.PatchAsync(KubeTypes.PersistentVolumeClaims, ns, grow.Name, KubePatch.Merge(new JsonObject
+                {
+                    ["spec"] = new JsonObject { ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = grow.Size } } },
+                }), cancellationToken);
+            case PlanStep.SetOwner owner:
+                return SetOwnerAsync(observed, owner, cancellationToken);
+            case PlanStep.LabelRole label:
+                LogRole(logger, ns, label.Pod, label.Role);
+                return client.PatchAsync(KubeTypes.Pods, ns, label.Pod, KubePatch.Merge(new JsonObject
+                {
+                    ["metadata"] = new JsonObject { ["labels"] = new JsonObject { [Labels.Role] = label.Role } },
+                }), cancellationToken);
+            case PlanStep.RestartMember member:
+                LogRestart(logger, ns, stack.Metadata.Name, member.Engine, member.Pod, member.Reason);
+                return client.DeleteAsync(KubeTypes.Pods.Resource, ns, member.Pod, new(Uid: member.Uid), cancellationToken);
+            case PlanStep.Command command:
+                LogCommand(logger, ns, stack.Metadata.Name, command.Engine, command.What.Name, command.What.Reason);
+                var engine = plan.Engines.First(engine => engine.Engine.Name == command.Engine);
+                var target = EngineTargets.Of(engine, observed) with { Keep = (secret, key, value, token) => credentials.KeepAsync(ns, secret, key, value, token) };
+                return engine.Cluster.ExecuteAsync(command.What, target, cancellationToken);
+            default:
+                throw new ArgumentException($"unknown step {step.GetType().Name}", nameof(step));
+        }
+    }
+
+    private async Task ApplyAsync(ComplianceStack stack, PlanStep.Apply apply, CancellationToken cancellationToken)
+    {
+        if (apply.ListRepair is { } repair)
+            await client.PatchAsync(apply.Manifest.Resource, stack.Metadata.Namespace, apply.Manifest.Name, KubePatch.Merge(repair), cancellationToken).ConfigureAwait(false);
+        // What is not in the cache may be somebody else's: then their fields are not taken over.
+        var answer = await client.ApplyAsync(apply.Manifest, new(Force: apply.Change != ObjectChangeKind.Missing), cancellationToken).ConfigureAwait(false);
+        LogApply(logger, stack.Metadata.Namespace, stack.Metadata.Name, apply.Change, apply.Manifest.Resource.ToString(), apply.Manifest.Name);
+        var version = answer.TryGetProperty("metadata", out var metadata) && metadata.TryGetProperty("resourceVersion", out var value) ? value.GetString() : null;
+        journal.Applied(ObjectKey.Of(stack), new(apply.Manifest.Resource, apply.Manifest.Name), apply.Hash, version);
+    }
+
+    private async Task SetOwnerAsync(StackObservation observed, PlanStep.SetOwner step, CancellationToken cancellationToken)
+    {
+        var stack = observed.Stack;
+        var owner = Ownership.Of(StackPlanner.Context(stack, observed.Images, observed.Capabilities)) with { Controller = false, BlockOwnerDeletion = false };
+        var owners = new JsonArray();
+        if (step.Owned)
+            owners.Add((JsonNode)new JsonObject { ["apiVersion"] = owner.ApiVersion, ["kind"] = owner.Kind, ["name"] = owner.Name, ["uid"] = owner.Uid });
+        var patch = KubePatch.Merge(new JsonObject { ["metadata"] = new JsonObject { ["ownerReferences"] = owners } });
+        await client.PatchAsync(step.Resource, stack.Metadata.Namespace, step.Name, patch, cancellationToken).ConfigureAwait(false);
+        if (step.Resource == KubeTypes.Secrets.Resource)
+            credentials.Forget(stack.Metadata.Namespace, step.Name);
+    }
+
+    private static string Describe(PlanStep step) => step switch
+    {
+        PlanStep.Apply apply => $"{apply.Manifest.Resource.Kind} {apply.Manifest.Name}",
+        PlanStep.Command command => $"{command.Engine} {command.What.Name} {command.What.Subject}",
+        _ => step.GetType().Name,
+    };
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: applied {Resource} {Name} ({Change})")]
+    private static partial void LogApply(ILogger logger, string? @namespace, string? stack, ObjectChangeKind change, string resource, string name);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: removing {Resource} {Name}, which is not wanted any more")]
+    private static partial void LogPrune(ILogger logger, string? @namespace, string? stack, string resource, string name);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Pod}: role is now {Role}")]
+    private static partial void LogRole(ILogger logger, string? @namespace, string pod, string role);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Engine}: {Command}: {Why}")]
+    private static partial void LogCommand(ILogger logger, string? @namespace, string? stack, string engine, string command, string why);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Engine}: restarting {Pod}: {Why}")]
+    private static partial void LogRestart(ILogger logger, string? @namespace, string? stack, string engine, string pod, string why);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Step} failed: {Problem}")]
+    private static partial void LogCommandFailed(ILogger logger, string step, string problem);
+}
+
+/// <summary>What became of a plan.</summary>
+/// <param name="Done">Steps that were carried out.</param>
+/// <param name="Failures">Steps that were refused.</param>
+public sealed record ExecutionReport(IReadOnlyList<PlanStep> Done, IReadOnlyList<StepFailure> Failures);
+
+/// <summary>A step that was refused.</summary>
+/// <param name="Reason">CamelCase.</param>
+/// <param name="Message">For people.</param>
+/// <param name="Lasting">Whether only a person can mend it.</param>
+public sealed record StepFailure(string Reason, string Message, bool Lasting);

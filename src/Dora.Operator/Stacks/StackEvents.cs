@@ -1,0 +1,73 @@
+using System.Globalization;
+using Dora.Api;
+using Dora.Kubernetes.Runtime;
+
+namespace Dora.Operator.Stacks;
+
+/// <summary>Tells people what changed about a stack, as events. Says each thing once, when it changes.</summary>
+public sealed class StackEvents(EventRecorder recorder)
+{
+    /// <summary>Compares the status before and after a pass.</summary>
+    public void Announce(ComplianceStack stack, ComplianceStackStatus now, ExecutionReport report)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(now);
+        ArgumentNullException.ThrowIfNull(report);
+        Objects(stack, report);
+        Stalled(stack, now);
+        foreach (var engine in now.Engines ?? [])
+            Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
+        foreach (var failure in report.Failures.Where(failure => !failure.Lasting))
+            Record(stack, KubeEventType.Warning, failure.Reason, "Command", failure.Message);
+    }
+
+    private void Objects(ComplianceStack stack, ExecutionReport report)
+    {
+        var applied = report.Done.OfType<PlanStep.Apply>().ToList();
+        if (applied.Count(step => step.Change == ObjectChangeKind.Missing) is > 0 and var created)
+            Record(stack, KubeEventType.Normal, "ObjectsCreated", "Apply", string.Create(CultureInfo.InvariantCulture, $"created {created} objects"));
+        var changed = applied.Where(step => step.Change == ObjectChangeKind.Changed).ToList();
+        if (changed.Count > 0)
+            Record(stack, KubeEventType.Normal, "ObjectsChanged", "Apply", $"applied the changed spec to {Names(changed)}");
+        var drifted = applied.Where(step => step.Change == ObjectChangeKind.Drifted).ToList();
+        if (drifted.Count > 0)
+            Record(stack, KubeEventType.Warning, "DriftCorrected", "Apply", $"somebody changed {Names(drifted)}; put back as the spec asks");
+        var pruned = report.Done.OfType<PlanStep.Prune>().ToList();
+        if (pruned.Count > 0)
+            Record(stack, KubeEventType.Normal, "ObjectsRemoved", "Prune", $"removed {string.Join(", ", pruned.Select(step => $"{step.Resource.Kind} {step.Name}"))}");
+        foreach (var member in report.Done.OfType<PlanStep.RestartMember>())
+            Record(stack, KubeEventType.Normal, "MemberRestarted", "Restart", $"{member.Engine}: restarted {member.Pod}: {member.Reason}");
+        foreach (var command in report.Done.OfType<PlanStep.Command>())
+            Record(stack, KubeEventType.Normal, command.What.Name, "Command", $"{command.Engine}: {command.What.Reason}");
+    }
+
+    private void Stalled(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        var before = stack.Status?.Conditions.Find(ConditionTypes.Stalled);
+        if (now.Conditions.Find(ConditionTypes.Stalled) is { Status: Conditions.True } stalled && stalled.Message != before?.Message)
+            Record(stack, KubeEventType.Warning, stalled.Reason, "Validate", stalled.Message);
+    }
+
+    private void Engine(ComplianceStack stack, EngineStatus? before, EngineStatus now)
+    {
+        if (before?.Phase != now.Phase)
+        {
+            if (now.Phase == EnginePhase.Ready)
+                Record(stack, KubeEventType.Normal, "EngineReady", "Probe", $"{now.Name}: {now.Ready} instances serve at {now.Endpoint}");
+            else if (now.Phase is EnginePhase.Degraded or EnginePhase.Unavailable)
+                Record(stack, KubeEventType.Warning, $"Engine{now.Phase}", "Probe", $"{now.Name}: {now.Message}");
+        }
+
+        if (before?.Primary is { } old && now.Primary is { } primary && old != primary)
+            Record(stack, KubeEventType.Normal, "PrimaryChanged", "Probe", $"{now.Name}: {primary} takes writes now, {old} did before");
+    }
+
+    private static string Names(IEnumerable<PlanStep.Apply> steps) => string.Join(", ", steps.Select(step => $"{step.Manifest.Resource.Kind} {step.Manifest.Name}"));
+
+    private void Record(ComplianceStack stack, KubeEventType type, string reason, string action, string note) => recorder.Record(
+        new(StackResource.ApiVersion, StackResource.Kind, stack.Metadata.Name, stack.Metadata.Namespace, stack.Metadata.Uid),
+        type,
+        reason,
+        action,
+        note);
+}

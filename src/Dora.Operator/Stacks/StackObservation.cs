@@ -1,0 +1,77 @@
+using System.Text.Json.Nodes;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Operator.Stacks;
+
+/// <summary>All that is known of one stack before deciding. Made by <c>StackObserver</c>, read by <see cref="StackPlanner"/>.</summary>
+/// <param name="Stack">The resource.</param>
+/// <param name="Live">Objects that carry the stack's labels, volumes included.</param>
+/// <param name="Pods">Pods of the stack.</param>
+/// <param name="Health">Last probe of each engine.</param>
+/// <param name="Credentials">Secrets as last read, by name.</param>
+/// <param name="Pending">Desired hashes of applies that the cache has not seen yet.</param>
+/// <param name="Unreadable">Kinds that cannot be read, with the reason: nothing is decided about them.</param>
+/// <param name="Images">Where images come from.</param>
+/// <param name="Capabilities">What the API server serves.</param>
+public sealed record StackObservation(
+    ComplianceStack Stack,
+    IReadOnlyDictionary<ObjectId, LiveObject> Live,
+    IReadOnlyList<Pod> Pods,
+    IReadOnlyDictionary<string, EngineHealth> Health,
+    IReadOnlyDictionary<string, SecretReading> Credentials,
+    IReadOnlyDictionary<ObjectId, string> Pending,
+    IReadOnlyDictionary<KubeResource, string> Unreadable,
+    ImageSource Images,
+    ClusterCapabilities Capabilities)
+{
+    /// <summary>Of a stack in no cluster: everything is missing.</summary>
+    public static StackObservation Nowhere(ComplianceStack stack, ImageSource images) => new(
+        stack,
+        new Dictionary<ObjectId, LiveObject>(),
+        [],
+        new Dictionary<string, EngineHealth>(),
+        new Dictionary<string, SecretReading>(),
+        new Dictionary<ObjectId, string>(),
+        new Dictionary<KubeResource, string>(),
+        images,
+        new());
+}
+
+/// <summary>Kind and name of an object in the stack's namespace.</summary>
+public readonly record struct ObjectId(KubeResource Resource, string Name);
+
+/// <summary>An object as the cache has it.</summary>
+/// <param name="Resource">Its kind.</param>
+/// <param name="Object">Typed.</param>
+/// <param name="Body">As JSON, made when first asked for.</param>
+public sealed record LiveObject(KubeResource Resource, IKubeObject Object, Func<JsonObject> Body)
+{
+    /// <summary>Its metadata.</summary>
+    public ObjectMeta Meta => Object.Metadata;
+}
+
+/// <summary>A credential Secret as last read.</summary>
+public abstract record SecretReading
+{
+    private SecretReading()
+    {
+    }
+
+    /// <summary>It exists; decoded values.</summary>
+    public sealed record Found(IReadOnlyDictionary<string, string> Fields, bool Owned) : SecretReading
+    {
+        /// <inheritdoc/>
+        public override string ToString() => "Found";
+    }
+
+    /// <summary>The API server says that it does not exist.</summary>
+    public sealed record Missing : SecretReading;
+
+    /// <summary>It was not read: it may exist. Never treated as missing.</summary>
+    public sealed record Unreadable(string Reason) : SecretReading;
+
+    /// <summary>Nobody asked yet: a new stack. Creating tells.</summary>
+    public sealed record Unknown : SecretReading;
+}

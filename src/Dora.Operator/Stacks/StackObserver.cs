@@ -1,0 +1,90 @@
+using System.Collections.Concurrent;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Kubernetes.Model;
+using Dora.Kubernetes.Runtime;
+using Dora.Operator.Credentials;
+
+namespace Dora.Operator.Stacks;
+
+/// <summary>Gathers what is known of a stack: from the caches, and its credentials by name.</summary>
+public sealed class StackObserver(ClusterView view, CredentialStore credentials, WriteJournal journal, HealthStore health, ImageSource images, ClusterCapabilities capabilities)
+{
+    /// <summary>The observation, or null when the stack is gone.</summary>
+    public async Task<StackObservation?> LoadAsync(ObjectKey key, CancellationToken cancellationToken)
+    {
+        if (view.Find(key) is not { } cached)
+            return null;
+        var stack = journal.Newest(key, cached);
+        var live = new Dictionary<ObjectId, LiveObject>();
+        var unreadable = new Dictionary<KubeResource, string>();
+        foreach (var kind in view.Kinds.Where(kind => kind.Covers(key.Namespace)))
+        {
+            if (!kind.Synced)
+                unreadable[kind.Resource] = kind.Error?.Message ?? "not listed yet";
+            foreach (var value in kind.Of(key.Namespace, key.Name))
+                live[new(kind.Resource, value.Meta.Name!)] = value;
+        }
+
+        var pending = new Dictionary<ObjectId, string>();
+        foreach (var id in journal.Open(key))
+        {
+            if (journal.Pending(key, id, live.GetValueOrDefault(id)?.Meta.ResourceVersion) is { } hash)
+                pending[id] = hash;
+        }
+
+        List<Pod> pods = [.. live.Values.Select(value => value.Object).OfType<Pod>()];
+        foreach (var pod in pods)
+            live.Remove(new(KubeTypes.Pods.Resource, pod.Metadata.Name!));
+        // Volumes without a status: a stack created again over data that its old passwords open.
+        var isNew = stack.Status is null && unreadable.Count == 0 && !live.Values.Any(value => value.Object is PersistentVolumeClaim);
+        var secrets = await credentials.ReadAsync(stack, Secrets(stack), isNew, cancellationToken).ConfigureAwait(false);
+        return new(stack, live, pods, health.Of(key), secrets, pending, unreadable, images, capabilities);
+    }
+
+    /// <summary>What is left of a stack that is gone; empty while it is there.</summary>
+    public IReadOnlyCollection<LiveObject> Left(ObjectKey key) => view.Find(key) is not null
+        ? []
+        : [.. view.Kinds.Where(kind => kind.Covers(key.Namespace)).SelectMany(kind => kind.Of(key.Namespace, key.Name))];
+
+    private List<string> Secrets(ComplianceStack stack)
+    {
+        var context = StackPlanner.Context(stack, images, capabilities);
+        var names = new List<string>();
+        foreach (var engine in EngineCatalogue.All)
+        {
+            if (!stack.Spec.Engines.TryGetValue(engine.Name, out var settings))
+                continue;
+            try
+            {
+                names.AddRange(engine.Bind(context, settings).Credentials().Select(request => request.SecretName));
+            }
+            catch (System.Text.Json.JsonException)
+            {
+                // The planner reports it, with its path.
+            }
+        }
+
+        return names;
+    }
+}
+
+/// <summary>The last probe of every engine of every stack; lives in memory only.</summary>
+public sealed class HealthStore
+{
+    private readonly ConcurrentDictionary<ObjectKey, IReadOnlyDictionary<string, EngineHealth>> _health = new();
+
+    /// <summary>Findings by engine.</summary>
+    public IReadOnlyDictionary<string, EngineHealth> Of(ObjectKey key) =>
+        _health.TryGetValue(key, out var found) ? found : System.Collections.Frozen.FrozenDictionary<string, EngineHealth>.Empty;
+
+    /// <summary>All findings.</summary>
+    public IEnumerable<(ObjectKey Stack, string Engine, EngineHealth Health)> All =>
+        _health.SelectMany(stack => stack.Value.Select(engine => (stack.Key, engine.Key, engine.Value)));
+
+    /// <summary>Keeps the findings of a pass.</summary>
+    public void Set(ObjectKey key, IReadOnlyDictionary<string, EngineHealth> findings) => _health[key] = findings;
+
+    /// <summary>Forgets a stack that is gone.</summary>
+    public void Forget(ObjectKey key) => _health.TryRemove(key, out _);
+}

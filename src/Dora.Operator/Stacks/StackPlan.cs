@@ -1,0 +1,72 @@
+using Dora.Api;
+using Dora.Engines;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Operator.Stacks;
+
+/// <summary>What shall be done to one stack now: a closed set of steps, and what cannot be done.</summary>
+/// <param name="Steps">In order.</param>
+/// <param name="Violations">What in the spec cannot be done; what runs keeps running.</param>
+/// <param name="Engines">The engines wanted and bound, in order of the catalogue.</param>
+public sealed record StackPlan(
+    IReadOnlyList<PlanStep> Steps,
+    IReadOnlyList<Violation> Violations,
+    IReadOnlyList<BoundEngine> Engines);
+
+/// <summary>An engine bound to a stack.</summary>
+/// <param name="Engine">The catalogue's entry.</param>
+/// <param name="Cluster">Bound to the stack's settings.</param>
+/// <param name="Observed">What was known when planning.</param>
+public sealed record BoundEngine(IEngine Engine, IEngineCluster Cluster, EngineObservation Observed);
+
+/// <summary>One step of a plan.</summary>
+public abstract record PlanStep
+{
+    private PlanStep()
+    {
+    }
+
+    /// <summary>Server-side apply of an object that differs from what is wanted, or is missing.</summary>
+    /// <param name="Manifest">The object, with the hash annotation.</param>
+    /// <param name="Hash">Hash of the desired object.</param>
+    /// <param name="Change">Why.</param>
+    /// <param name="ListRepair">A merge patch to send first, for lists that apply alone cannot mend; or null.</param>
+    public sealed record Apply(Manifest Manifest, string Hash, ObjectChangeKind Change, System.Text.Json.Nodes.JsonObject? ListRepair = null) : PlanStep;
+
+    /// <summary>Removal of an object of ours that is not wanted any more.</summary>
+    public sealed record Prune(KubeResource Resource, string Name, string Uid) : PlanStep;
+
+    /// <summary>Creation of a Secret that does not exist, with generated passwords.</summary>
+    /// <param name="Engine">The engine it belongs to.</param>
+    /// <param name="Request">Its keys.</param>
+    /// <param name="Owned">Whether it goes with the stack.</param>
+    public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep;
+
+    /// <summary>Growth of an existing claim.</summary>
+    public sealed record GrowClaim(string Name, string Size) : PlanStep;
+
+    /// <summary>Setting or removing the stack as owner of an object that was not rendered by us, by deletion policy.</summary>
+    public sealed record SetOwner(KubeResource Resource, string Name, bool Owned) : PlanStep;
+
+    /// <summary>Setting the role label of a pod.</summary>
+    public sealed record LabelRole(string Pod, string Role) : PlanStep;
+
+    /// <summary>Deletion of a member's pod, which its StatefulSet makes anew as the spec asks now.</summary>
+    public sealed record RestartMember(string Engine, string Pod, string Uid, string Reason) : PlanStep;
+
+    /// <summary>Saying something to the servers.</summary>
+    public sealed record Command(string Engine, EngineCommand What) : PlanStep;
+}
+
+/// <summary>Why an object is applied.</summary>
+public enum ObjectChangeKind
+{
+    /// <summary>It does not exist.</summary>
+    Missing,
+
+    /// <summary>The wish changed.</summary>
+    Changed,
+
+    /// <summary>Somebody else changed it.</summary>
+    Drifted,
+}

@@ -1,0 +1,231 @@
+using System.Text.Json;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Operator.Stacks;
+
+/// <summary>Decides what to do to a stack. Pure: the same observation gives the same plan.</summary>
+public static class StackPlanner
+{
+    /// <summary>Longest stack name: names of pods and revisions are derived from it and end at 63.</summary>
+    public const int LongestName = 40;
+
+    /// <summary>The plan for what was observed.</summary>
+    public static StackPlan Plan(StackObservation observed)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        var violations = StackViolations(observed.Stack).ToList();
+        var blocked = violations.Count > 0;
+        var engines = Bind(observed, violations);
+        if (blocked)
+            return new([], violations, engines);
+
+        var steps = new List<PlanStep>();
+        var wanted = new HashSet<ObjectId>();
+        foreach (var engine in engines)
+        {
+            var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).ToList();
+            var desired = engine.Cluster.Render(engine.Observed);
+            wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
+            found.AddRange(Collisions(engine, desired, observed));
+            violations.AddRange(found);
+            if (found.Count == 0 && !observed.Stack.Spec.Paused)
+                steps.AddRange(EngineSteps(engine, desired, observed));
+        }
+
+        // A settings error may hide what an engine wants; then nothing of the stack is removed.
+        if (violations.Count == 0 && !observed.Stack.Spec.Paused)
+            steps.AddRange(Prunes(engines, wanted, observed));
+        return new(observed.Stack.Metadata.DeletionTimestamp is null ? steps : [], violations, engines);
+    }
+
+    /// <summary>
+    /// What to remove when a stack is gone. Patroni may write its election's state once more while it stops, after the garbage
+    /// collector took it away. Without any volume that state is of no use, and a later cluster of that name would trip over it.
+    /// </summary>
+    public static IReadOnlyList<PlanStep.Prune> PlanAfterDeletion(IReadOnlyCollection<LiveObject> left)
+    {
+        ArgumentNullException.ThrowIfNull(left);
+        if (left.Any(live => live.Object is Pod or PersistentVolumeClaim or StatefulSet))
+            return [];
+        return [.. left
+            .Where(live => live.Object is ConfigMap && live.Meta.OwnerReferences is null or [] && live.Meta.Annotation(Labels.AppliedHash) is null)
+            .Select(live => new PlanStep.Prune(live.Resource, live.Meta.Name!, live.Meta.Uid!))];
+    }
+
+    /// <summary>The context that a stack gives its engines.</summary>
+    public static StackContext Context(ComplianceStack stack, ImageSource images, ClusterCapabilities capabilities)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        return new(
+            stack.Metadata.Namespace ?? "default",
+            stack.Metadata.Name ?? throw new ArgumentException("the stack has no name", nameof(stack)),
+            stack.Metadata.Uid ?? "",
+            stack.Spec.Tier,
+            stack.Spec.StackVersion,
+            stack.Spec.DeletionPolicy,
+            images,
+            capabilities);
+    }
+
+    private static IEnumerable<Violation> StackViolations(ComplianceStack stack)
+    {
+        var name = stack.Metadata.Name ?? "";
+        if (name.Length > LongestName)
+            yield return new("metadata.name", $"{name.Length} characters are too many", $"use at most {LongestName}: names of pods and revisions are derived from it and end at 63", "NameTooLong");
+        if (name.Length == 0 || !char.IsAsciiLetterLower(name[0]) || name.Contains('.', StringComparison.Ordinal))
+            yield return new("metadata.name", $"'{name}' cannot name Services", "start with a letter and use only lower-case letters, digits and '-'", "NameInvalid");
+        if (!StackVersions.All.Contains(stack.Spec.StackVersion))
+            yield return new("spec.stackVersion", $"'{stack.Spec.StackVersion}' is not known to this operator", $"choose one of {string.Join(", ", StackVersions.All)}, or upgrade the operator", "UnknownStackVersion");
+        if (stack.Spec.Engines.Count == 0)
+            yield return new("spec.engines", "no engine is asked for", $"add at least one of {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}");
+        foreach (var key in stack.Spec.Engines.Keys)
+        {
+            if (EngineCatalogue.Find(key) is null)
+                yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
+        }
+    }
+
+    private static List<BoundEngine> Bind(StackObservation observed, List<Violation> violations)
+    {
+        var context = Context(observed.Stack, observed.Images, observed.Capabilities);
+        var bound = new List<BoundEngine>();
+        foreach (var engine in EngineCatalogue.All)
+        {
+            if (!observed.Stack.Spec.Engines.TryGetValue(engine.Name, out var settings))
+                continue;
+            try
+            {
+                var cluster = engine.Bind(context, settings);
+                bound.Add(new(engine, cluster, Observation(engine.Name, cluster, observed)));
+            }
+            catch (JsonException exception)
+            {
+                violations.Add(SettingsError.Explain($"spec.engines.{engine.Name}", exception));
+            }
+        }
+
+        return bound;
+    }
+
+    private static EngineObservation Observation(string engine, IEngineCluster cluster, StackObservation observed)
+    {
+        var health = observed.Health.GetValueOrDefault(engine);
+        var workloads = Of<StatefulSet>(engine, observed);
+        return new(
+            observed.Stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine),
+            health,
+            workloads.FirstOrDefault(workload => workload.Metadata.Name == cluster.WorkloadName),
+            Of<PersistentVolumeClaim>(engine, observed),
+            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, EngineTargets.Members(engine, observed), health, cluster.MovesPrimary));
+    }
+
+    private static List<T> Of<T>(string engine, StackObservation observed)
+        where T : IKubeObject => [.. observed.Live.Values.Select(live => live.Object).OfType<T>().Where(item => item.Metadata.Label(Labels.Engine) == engine)];
+
+    private static IEnumerable<Violation> Collisions(BoundEngine engine, IReadOnlyList<Manifest> desired, StackObservation observed)
+    {
+        foreach (var manifest in desired)
+        {
+            if (!observed.Live.TryGetValue(new(manifest.Resource, manifest.Name), out var live) || live.Meta.Controller is not { } owner || owner.Uid == observed.Stack.Metadata.Uid)
+                continue;
+            yield return new(
+                $"spec.engines.{engine.Engine.Name}",
+                $"{manifest.Resource.Kind} {manifest.Name} belongs to {owner.Kind} {owner.Name}",
+                "rename this stack, or delete the other one first",
+                "ObjectCollision");
+        }
+    }
+
+    private static IEnumerable<PlanStep> EngineSteps(BoundEngine engine, IReadOnlyList<Manifest> desired, StackObservation observed)
+    {
+        var owned = observed.Stack.Spec.DeletionPolicy == DeletionPolicy.Delete;
+        foreach (var request in engine.Cluster.Credentials())
+        {
+            if (observed.Credentials.GetValueOrDefault(request.SecretName) is null or SecretReading.Missing or SecretReading.Unknown)
+                yield return new PlanStep.CreateCredential(engine.Engine.Name, request, owned);
+            else if (observed.Credentials[request.SecretName] is SecretReading.Found found && found.Owned != owned)
+                yield return new PlanStep.SetOwner(KubeTypes.Secrets.Resource, request.SecretName, owned);
+        }
+
+        var applies = desired.Select(manifest => Apply(manifest, observed)).OfType<PlanStep.Apply>().ToList();
+        foreach (var apply in applies)
+            yield return apply;
+        foreach (var step in Volumes(engine, desired, owned, observed).Concat(Roles(engine, observed)))
+            yield return step;
+        foreach (var command in engine.Cluster.Commands(engine.Observed))
+            yield return new PlanStep.Command(engine.Engine.Name, command);
+        // What a pod mounts must be as asked before it starts anew.
+        if (applies.Count == 0 && engine.Observed.Rolling is { Step: RollingStep.Restart, Pod: { Uid: { } uid } member } rolling)
+            yield return new PlanStep.RestartMember(engine.Engine.Name, member.Name, uid, rolling.Reason);
+    }
+
+    private static PlanStep.Apply? Apply(Manifest manifest, StackObservation observed)
+    {
+        if (observed.Unreadable.ContainsKey(manifest.Resource))
+            return null;
+        var live = observed.Live.GetValueOrDefault(new(manifest.Resource, manifest.Name));
+        var (sealedManifest, hash) = DesiredState.Seal(manifest, live);
+        if (observed.Pending.GetValueOrDefault(new(manifest.Resource, manifest.Name)) == hash)
+            return null;
+        if (live is null)
+            return new(sealedManifest, hash, ObjectChangeKind.Missing);
+        if (live.Meta.Annotation(Labels.AppliedHash) != hash)
+            return new(sealedManifest, hash, ObjectChangeKind.Changed);
+        var body = live.Body();
+        return DesiredState.Holds(sealedManifest.Body, body)
+            ? null
+            : new(sealedManifest, hash, ObjectChangeKind.Drifted, DesiredState.ListRepair(sealedManifest.Body, body));
+    }
+
+    private static IEnumerable<PlanStep> Volumes(BoundEngine engine, IReadOnlyList<Manifest> desired, bool owned, StackObservation observed)
+    {
+        var templates = desired.FirstOrDefault(manifest => manifest.Resource == KubeTypes.StatefulSets.Resource)?.Body["spec"]?["volumeClaimTemplates"];
+        var size = (string?)templates?[0]?["spec"]?["resources"]?["requests"]?["storage"];
+        foreach (var claim in engine.Observed.Claims ?? [])
+        {
+            if (OwnedBy(claim.Metadata, observed.Stack) != owned)
+                yield return new PlanStep.SetOwner(KubeTypes.PersistentVolumeClaims.Resource, claim.Metadata.Name!, owned);
+            if (SettingsRules.Mebibytes(claim.Spec?.Resources?.Requests?.GetValueOrDefault("storage")) < SettingsRules.Mebibytes(size))
+                yield return new PlanStep.GrowClaim(claim.Metadata.Name!, size!);
+        }
+
+        foreach (var name in engine.Cluster.RuntimeConfigMaps)
+        {
+            if (observed.Live.TryGetValue(new(KubeTypes.ConfigMaps.Resource, name), out var map) && OwnedBy(map.Meta, observed.Stack) != owned)
+                yield return new PlanStep.SetOwner(KubeTypes.ConfigMaps.Resource, name, owned);
+        }
+    }
+
+    // The old master loses its label first: for a moment no Service leads to a master, never to two.
+    private static IEnumerable<PlanStep> Roles(BoundEngine engine, StackObservation observed)
+    {
+        if (!engine.Cluster.OperatorLabelsRoles || engine.Observed.Health is not { Primary: { } primary } health)
+            yield break;
+        foreach (var member in health.Members.Where(member => member.Role != MemberRole.Arbiter).OrderBy(member => member.Pod == primary))
+        {
+            var role = member.Pod == primary ? Labels.PrimaryRole : Labels.ReplicaRole;
+            var pod = observed.Pods.FirstOrDefault(pod => pod.Metadata.Name == member.Pod);
+            if (pod is not null && pod.Metadata.Label(Labels.Role) != role)
+                yield return new PlanStep.LabelRole(member.Pod, role);
+        }
+    }
+
+    private static IEnumerable<PlanStep> Prunes(IReadOnlyList<BoundEngine> engines, HashSet<ObjectId> wanted, StackObservation observed)
+    {
+        var names = engines.Select(engine => engine.Engine.Name).ToHashSet(StringComparer.Ordinal);
+        foreach (var (id, live) in observed.Live)
+        {
+            if (wanted.Contains(id) || !OwnedBy(live.Meta, observed.Stack))
+                continue;
+            var data = id.Resource == KubeTypes.PersistentVolumeClaims.Resource || live.Meta.Annotation(Labels.AppliedHash) is null;
+            if (!data || !names.Contains(live.Meta.Label(Labels.Engine) ?? ""))
+                yield return new PlanStep.Prune(id.Resource, id.Name, live.Meta.Uid!);
+        }
+    }
+
+    private static bool OwnedBy(ObjectMeta meta, ComplianceStack stack) =>
+        meta.OwnerReferences?.Any(owner => owner.Uid == stack.Metadata.Uid) == true;
+}

@@ -1,0 +1,137 @@
+using System.Globalization;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Operator.Stacks;
+
+/// <summary>Computes the status of a stack. Pure; texts hold no counters that move, so that a converged stack costs no writes.</summary>
+public static class StackStatus
+{
+    /// <summary>The status for what was observed, planned, done and found.</summary>
+    public static ComplianceStackStatus Calculate(
+        StackObservation observed,
+        StackPlan plan,
+        ExecutionReport report,
+        IReadOnlyDictionary<string, EngineHealth> health,
+        DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentNullException.ThrowIfNull(health);
+        var stack = observed.Stack;
+        var findings = plan.Engines.Select(engine => Judge(engine, observed, health.GetValueOrDefault(engine.Engine.Name))).ToList();
+        var stalled = Stalled(plan, report, observed);
+        var ready = Ready(observed, plan, report, findings, stalled);
+        var reconciling = stack.Spec.Paused
+            ? new Condition(ConditionTypes.Reconciling, Conditions.False, "Paused", "spec.paused is true: the operator observes and changes nothing")
+            : ready.Status == Conditions.True || stalled.Status == Conditions.True
+                ? new Condition(ConditionTypes.Reconciling, Conditions.False, ready.Status == Conditions.True ? "Converged" : "Stalled", ready.Message)
+                : new Condition(ConditionTypes.Reconciling, Conditions.True, "Progressing", ready.Message);
+        IEnumerable<Condition> conditions =
+        [
+            ready,
+            reconciling,
+            stalled,
+            new(ConditionTypes.Compliant, Conditions.Unknown, "NotEvaluated", "no control has been evaluated yet"),
+            .. findings.Select(finding => finding.Condition),
+        ];
+        return new(
+            stack.Metadata.Generation,
+            Conditions.Carry(stack.Status?.Conditions, conditions, stack.Metadata.Generation ?? 0, now),
+            [.. findings.Select(finding => finding.Status)]);
+    }
+
+    private static Condition Stalled(StackPlan plan, ExecutionReport report, StackObservation observed)
+    {
+        var problems = plan.Violations.Select(violation => (violation.Reason, Message: violation.ToString()))
+            .Concat(report.Failures.Where(failure => failure.Lasting).Select(failure => (failure.Reason, failure.Message)))
+            .Concat(plan.Engines.Select(engine => StoppedRoll(engine, observed)).OfType<(string Reason, string Message)>())
+            .Concat(observed.Unreadable.Select(kind => (Reason: "Unreadable", Message: $"{kind.Key} cannot be watched: {kind.Value}")))
+            .ToList();
+        return problems.Count == 0
+            ? new(ConditionTypes.Stalled, Conditions.False, "NothingBlocks", "nothing needs a person")
+            : new(ConditionTypes.Stalled, Conditions.True, problems[0].Reason, Cut(string.Join(" | ", problems.Select(problem => problem.Message))));
+    }
+
+    // A member that was restarted and cannot come back holds the roll: the others still serve, and only a person can mend it.
+    private static (string Reason, string Message)? StoppedRoll(BoundEngine engine, StackObservation observed) =>
+        engine.Observed.Rolling is { Step: RollingStep.Wait, Pod: { } member, Outdated: var rest }
+        && PodProblems.First(observed.Pods.Where(pod => pod.Metadata.Name == member.Name)) is { } problem
+            ? ("RollStopped", $"spec.engines.{engine.Engine.Name}: the change stopped at its first member: {problem.Message}; {string.Join(", ", rest)} keep running as before; mend the cause or take the change back, and the roll goes on")
+            : null;
+
+    private static Condition Ready(StackObservation observed, StackPlan plan, ExecutionReport report, List<EngineFinding> findings, Condition stalled)
+    {
+        if (findings.FirstOrDefault(finding => finding.Condition.Status != Conditions.True) is { } waiting)
+            return new(ConditionTypes.Ready, Conditions.False, waiting.Condition.Reason, $"{waiting.Status.Name}: {waiting.Status.Message}");
+        if (stalled.Status == Conditions.True)
+            return new(ConditionTypes.Ready, Conditions.False, stalled.Reason, "the spec as it stands is not carried out; what runs keeps running");
+        // What was applied and has not come back by the watch yet may still change what is found.
+        var open = report.Done.Any(step => step is not PlanStep.LabelRole) || report.Failures.Count > 0 || observed.Pending.Count > 0;
+        if (open && !observed.Stack.Spec.Paused)
+            return new(ConditionTypes.Ready, Conditions.False, "Applying", "changes were just applied");
+        return plan.Engines.Count == 0
+            ? new(ConditionTypes.Ready, Conditions.False, "NoEngine", "no engine is asked for")
+            : new(ConditionTypes.Ready, Conditions.True, "AllEnginesReady", string.Create(CultureInfo.InvariantCulture, $"{findings.Count} of {findings.Count} engines serve as asked"));
+    }
+
+    private static EngineFinding Judge(BoundEngine engine, StackObservation observed, EngineHealth? health)
+    {
+        var name = engine.Engine.Name;
+        var before = engine.Observed.Status;
+        var workload = engine.Observed.Workload;
+        var wanted = engine.Cluster.Instances;
+        var ready = workload?.Status?.ReadyReplicas ?? 0;
+        var pods = observed.Pods.Where(pod => pod.Metadata.Label(Labels.Engine) == name);
+        var (reason, message) = Missing(engine, ready, health, PodProblems.First(pods));
+        var initialized = engine.Observed.Initialized || health?.Primary is not null;
+        var everReady = before?.Phase is EnginePhase.Ready or EnginePhase.Degraded or EnginePhase.Unavailable;
+        var phase = reason is null ? EnginePhase.Ready
+            : !everReady ? (workload is null ? EnginePhase.Pending : EnginePhase.Creating)
+            : health?.Primary is not null ? EnginePhase.Degraded
+            : EnginePhase.Unavailable;
+        var status = new EngineStatus(
+            name,
+            phase,
+            string.Create(CultureInfo.InvariantCulture, $"{Math.Min(ready, wanted)}/{wanted}"),
+            health?.Version ?? before?.Version,
+            engine.Cluster.Endpoint,
+            health?.Primary ?? before?.Primary,
+            initialized ? true : null,
+            message is null ? null : Cut(message));
+        var condition = reason is null
+            ? new Condition(engine.Engine.ConditionType, Conditions.True, "Serving", $"{status.Ready} instances serve")
+            : new Condition(engine.Engine.ConditionType, Conditions.False, reason, status.Message ?? reason);
+        return new(status, condition);
+    }
+
+    // What is missing for Ready, the cause before its consequences; null when nothing is.
+    private static (string? Reason, string? Message) Missing(BoundEngine engine, int ready, EngineHealth? health, (string Reason, string Message)? pod)
+    {
+        var wanted = engine.Cluster.Instances;
+        if (engine.Observed.Workload is not { } workload)
+            return ("Creating", "the StatefulSet does not exist yet");
+        if (pod is { } problem)
+            return problem;
+        var rolling = workload.Status?.ObservedGeneration != workload.Metadata.Generation || engine.Observed.Rolling is { Outdated.Count: > 0 };
+        if (ready < wanted)
+            return (rolling ? "RollingOut" : "InstancesNotReady", string.Create(CultureInfo.InvariantCulture, $"{ready} of {wanted} instances are ready"));
+        if (workload.Spec?.Replicas is { } replicas && replicas > wanted)
+            return ("ScalingIn", string.Create(CultureInfo.InvariantCulture, $"scaling in from {replicas} to {wanted}, one at a time"));
+        if (rolling)
+            return ("RollingOut", engine.Observed.Rolling is { Outdated: { Count: > 0 } rest } ? $"{string.Join(", ", rest)} will restart, one by one, the primary last" : "the change has not reached the StatefulSet yet");
+        return health switch
+        {
+            null => ("NotProbed", "the servers have not been asked yet"),
+            { Verdict: EngineVerdict.Healthy } => (null, null),
+            _ => ("Unhealthy", health.Message),
+        };
+    }
+
+    private static string Cut(string message) =>
+        message.Length <= ComplianceStackStatus.LongestMessage ? message : message[..(ComplianceStackStatus.LongestMessage - 1)] + "…";
+
+    private sealed record EngineFinding(EngineStatus Status, Condition Condition);
+}

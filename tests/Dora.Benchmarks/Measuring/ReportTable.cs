@@ -1,0 +1,80 @@
+using System.Globalization;
+using System.Text;
+
+namespace Dora.Benchmarks.Measuring;
+
+/// <summary>The report for people, as Markdown tables that also read well in a terminal.</summary>
+internal static class ReportTable
+{
+    public static string Render(BenchReport report)
+    {
+        var text = new StringBuilder();
+        Line(text, $"{report.Machine.Cores} cores of {report.Machine.Processor}, load average {report.Machine.LoadAverage:f1} before, {report.LoadAverageAfter:f1} after");
+        if (report.Foos is { } foos)
+            Foos(text, foos);
+        if (report.Stacks is { } stacks)
+            Stacks(text, stacks);
+        Line(text, $"");
+        Rows(text, ["target", "measured", "at most", ""], [.. report.Targets.Select(target => new[] { target.Name, Number(target.Measured), Number(target.Limit), target.Met ? "met" : "MISSED" })]);
+        return text.ToString();
+    }
+
+    private static void Foos(StringBuilder text, FooReport report)
+    {
+        var (ours, peer) = (report.Ours, report.Peer);
+        Line(text, $"");
+        Rows(
+            text,
+            [string.Create(CultureInfo.InvariantCulture, $"{report.Foos} Foos, 2 workers"), ours.Name, peer.Name, "ratio"],
+            [
+                Compare("wall until the last status, s", ours.WallSeconds, peer.WallSeconds),
+                Compare("CPU until then, s", ours.CpuSeconds, peer.CpuSeconds),
+                Compare("CPU until quiet, s", ours.CpuQuietSeconds, peer.CpuQuietSeconds),
+                Compare("peak memory, MiB", ours.PeakMebibytes, peer.PeakMebibytes),
+            ]);
+        foreach (var loud in new[] { ours, peer }.Where(reading => !reading.BecameQuiet))
+            Line(text, $"{loud.Name} was not quiet within a minute: its CPU until quiet is that of its first minute.");
+
+        static string[] Compare(string name, double ours, double peer) => [name, Number(ours), Number(peer), Number(ours / peer)];
+    }
+
+    private static void Stacks(StringBuilder text, StackReport report)
+    {
+        Line(text, $"");
+        Rows(
+            text,
+            [string.Create(CultureInfo.InvariantCulture, $"{report.Stacks} stacks of two engines"), "measured"],
+            [
+                ["objects per stack", Number(report.ObjectsPerStack)],
+                ["requests per stack to converge", Number(report.RequestsPerStack)],
+                ["of these, writes", Number(report.WritesPerStack)],
+                ["requests that were refused, all stacks", Number(report.RefusedRequests)],
+                ["time until all converged, s", Number(report.ConvergeSeconds)],
+                ["CPU until settled, s", Number(report.ConvergeCpuSeconds)],
+                ["writes in a forced resync", Number(report.ResyncWrites)],
+                ["writes after an operator restart", Number(report.RestartWrites)],
+                ["reads after an operator restart", Number(report.RestartReads)],
+                ["deleted Service is back, p50, ms", Number(report.Latency?.P50Milliseconds)],
+                ["deleted Service is back, p99, ms", Number(report.Latency?.P99Milliseconds)],
+                ["resident memory, MiB", Number(report.ResidentMebibytes)],
+                ["peak memory, MiB", Number(report.PeakMebibytes)],
+                ["SIGTERM until ended, s", Number(report.StopSeconds)],
+            ]);
+    }
+
+    private static void Rows(StringBuilder text, string[] header, IReadOnlyList<string[]> rows)
+    {
+        var widths = header.Select((_, column) => rows.Append(header).Max(row => row[column].Length)).ToArray();
+        Row(header);
+        Row([.. widths.Select((width, column) => column == 0 ? new string('-', width) : new string('-', Math.Max(width - 1, 1)) + ":")]);
+        foreach (var row in rows)
+            Row(row);
+
+        // Words to the left, numbers to the right.
+        void Row(string[] cells) => Line(text, $"| {string.Join(" | ", cells.Select((cell, column) => column == 0 ? cell.PadRight(widths[column]) : cell.PadLeft(widths[column])))} |");
+    }
+
+    private static string Number(double? value) => value?.ToString("0.##", CultureInfo.InvariantCulture) ?? "-";
+
+    private static void Line(StringBuilder text, FormattableString line) => text.Append(line.ToString(CultureInfo.InvariantCulture)).Append('\n');
+}

@@ -1,0 +1,38 @@
+using System.CommandLine;
+using System.Text.Json;
+using Dora.Benchmarks.Foos;
+using Dora.Benchmarks.Measuring;
+using Dora.Benchmarks.Stacks;
+
+// The measured controller starts without the rest of this program, as a controller of its own would.
+if (args is ["foo-controller", var account])
+    return await FooController.RunAsync(account);
+
+var kubeconfig = new Option<string>("--kubeconfig") { Description = "The API server's administrator.", Required = true };
+var peer = new Option<string>("--sample-controller") { Description = "Kubernetes' sample-controller.", Required = true };
+var subject = new Option<string>("--operator") { Description = "The published dora-operator.", Required = true };
+var logs = new Option<string>("--logs") { Description = "Folder for what the measured programs print.", Required = true };
+var environment = new Option<string[]>("--environment") { Description = "NAME=VALUE for our programs, as in their container; may be given several times.", DefaultValueFactory = _ => [] };
+var foos = new Option<int>("--foos") { Description = "Foos of the first benchmark; 0 leaves it out.", DefaultValueFactory = _ => 2000 };
+var stacks = new Option<int>("--stacks") { Description = "Stacks of the second benchmark; 0 leaves it out.", DefaultValueFactory = _ => 200 };
+var samples = new Option<int>("--samples") { Description = "Deleted Services whose return is timed.", DefaultValueFactory = _ => 100 };
+var json = new Option<bool>("--json") { Description = "One JSON document on stdout; the table goes to stderr." };
+var strict = new Option<bool>("--strict") { Description = "Exit code 1 if a target is missed." };
+var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, stacks, samples, json, strict };
+root.SetAction(async (parse, cancellationToken) =>
+{
+    var bench = new Bench(parse.GetValue(kubeconfig)!, parse.GetValue(logs)!, parse.GetValue(environment)!, TimeProvider.System);
+    var machine = Machine.Read();
+    var fooReport = parse.GetValue(foos) is > 0 and var fooCount
+        ? await new FooBenchmark(bench, fooCount).RunAsync(parse.GetValue(peer)!, cancellationToken)
+        : null;
+    var stackReport = parse.GetValue(stacks) is > 0 and var stackCount
+        ? await new StackBenchmark(bench, stackCount, parse.GetValue(samples)).RunAsync(parse.GetValue(subject)!, cancellationToken)
+        : null;
+    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReport);
+    if (parse.GetValue(json))
+        Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Default.BenchReport));
+    (parse.GetValue(json) ? Console.Error : Console.Out).Write(ReportTable.Render(report));
+    return parse.GetValue(strict) && report.Targets.Any(target => !target.Met) ? 1 : 0;
+});
+return await root.Parse(args).InvokeAsync(new() { ProcessTerminationTimeout = TimeSpan.FromSeconds(15) });

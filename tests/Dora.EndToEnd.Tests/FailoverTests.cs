@@ -1,0 +1,133 @@
+using Dora.Api;
+using Dora.Kubernetes.Model;
+
+namespace Dora.EndToEnd.Tests;
+
+[Collection(ClusterCollection.Name)]
+public sealed class FailoverTests(Cluster cluster)
+{
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan _postgresLimit = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan _redisLimit = TimeSpan.FromSeconds(10);
+    private readonly SharedStack _shared = cluster.Shared;
+
+    [Fact]
+    public async Task A_deleted_PostgreSQL_primary_is_replaced_by_another_and_costs_no_committed_row()
+    {
+        var primary = await PrimaryAsync("postgres");
+        var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
+        await LosesNothingAsync("PostgreSQL, primary's pod deleted", application.Write, application.ReadAsync, _postgresLimit, async () =>
+        {
+            await cluster.KillAsync(primary);
+            await ReplacedAsync("postgres", primary);
+        });
+    }
+
+    [Fact]
+    public async Task PostgreSQL_primary_processes_killed_with_9_cost_no_committed_row()
+    {
+        var primary = await PrimaryAsync("postgres");
+        var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
+        await LosesNothingAsync("PostgreSQL, kill -9 on the primary", application.Write, application.ReadAsync, _postgresLimit, () => cluster.SignalAsync(primary, "KILL"));
+    }
+
+    [Fact]
+    public async Task A_frozen_PostgreSQL_primary_is_replaced_by_another_and_costs_no_committed_row()
+    {
+        var primary = await PrimaryAsync("postgres");
+        var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
+        await LosesNothingAsync("PostgreSQL, primary frozen", application.Write, application.ReadAsync, _postgresLimit, () => FrozenAsync("postgres", primary));
+    }
+
+    [Fact]
+    public async Task A_deleted_Redis_master_costs_no_acknowledged_write()
+    {
+        var master = await PrimaryAsync("redis");
+        var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
+        // The Sentinels either elect another, or find the old one back with all its data before they must.
+        await LosesNothingAsync("Redis, master's pod deleted", application.Write, application.ReadAsync, _redisLimit, async () =>
+        {
+            var pod = await cluster.GetAsync(KubeTypes.Pods, master);
+            await cluster.KillAsync(master);
+            await cluster.ReplacedAsync(KubeTypes.Pods, pod, _patience);
+        });
+    }
+
+    [Fact]
+    public async Task Redis_master_processes_killed_with_9_cost_no_acknowledged_write()
+    {
+        var master = await PrimaryAsync("redis");
+        var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
+        await LosesNothingAsync("Redis, kill -9 on the master", application.Write, application.ReadAsync, _redisLimit, () => cluster.SignalAsync(master, "KILL"));
+    }
+
+    [Fact]
+    public async Task A_frozen_Redis_master_is_replaced_by_another_and_costs_no_acknowledged_write()
+    {
+        var master = await PrimaryAsync("redis");
+        var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
+        await LosesNothingAsync("Redis, master frozen", application.Write, application.ReadAsync, _redisLimit, () => FrozenAsync("redis", master));
+    }
+
+    [Fact]
+    public async Task After_a_failover_and_a_full_outage_Redis_has_every_acknowledged_write()
+    {
+        var primary = await PrimaryAsync("redis");
+        var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
+        var run = Guid.NewGuid().ToString("N");
+        IReadOnlyList<int> acknowledged;
+        await using (var writer = application.Write(run))
+        {
+            await writer.MoreAsync(50, _patience);
+            await cluster.StopAsync(primary);
+            await ReplacedAsync("redis", primary);
+            await writer.MoreAsync(50, _patience);
+            await writer.StopAsync();
+            acknowledged = writer.Acknowledged;
+        }
+
+        var pods = await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}={SharedStack.Name},{Labels.Engine}=redis");
+        await Task.WhenAll(pods.Select(pod => cluster.KillAsync(pod.Metadata.Name!)));
+        foreach (var pod in pods)
+            await cluster.ReplacedAsync(KubeTypes.Pods, pod, _patience);
+        await _shared.ReadyAsync();
+        Assert.Empty(acknowledged.Except(await application.ReadAsync(run)));
+    }
+
+    // Writes before, during and after a fault; measures what the client saw, and finds everything again that was acknowledged.
+    private async Task LosesNothingAsync(string what, Func<string, Writer> write, Func<string, Task<HashSet<int>>> read, TimeSpan limit, Func<Task> fault)
+    {
+        var run = Guid.NewGuid().ToString("N");
+        await using var writer = write(run);
+        await writer.MoreAsync(50, _patience);
+        await fault();
+        await writer.MoreAsync(50, _patience);
+        await writer.StopAsync();
+        await _shared.ReadyAsync();
+        TestContext.Current.TestOutputHelper?.WriteLine($"{what}: outage seen by the client {writer.Outage.TotalSeconds:F1} s, {writer.Acknowledged.Count} writes acknowledged");
+        Assert.Empty(writer.Acknowledged.Except(await read(run)));
+        Assert.InRange(writer.Outage, TimeSpan.Zero, limit);
+    }
+
+    // Frozen processes keep their connections and their belief to lead, which a killed one cannot; they thaw after they were replaced.
+    private async Task FrozenAsync(string engine, string primary)
+    {
+        await cluster.SignalAsync(primary, "STOP");
+        try
+        {
+            await ReplacedAsync(engine, primary);
+        }
+        finally
+        {
+            await cluster.SignalAsync(primary, "CONT");
+        }
+    }
+
+    private async Task<string> PrimaryAsync(string engine) => Primary(await _shared.ReadyAsync(), engine);
+
+    private Task ReplacedAsync(string engine, string primary) => cluster.UntilAsync(
+        StackResource.Type, SharedStack.Name, now => Primary(now, engine) is { Length: > 0 } other && other != primary, _patience, $"served by another than {primary}");
+
+    private static string Primary(ComplianceStack stack, string engine) =>
+        stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine)?.Primary ?? "";
+}

@@ -1,0 +1,120 @@
+using Dora.Api;
+using Dora.Kubernetes.Model;
+
+namespace Dora.EndToEnd.Tests;
+
+[Collection(ClusterCollection.Name)]
+public sealed class LifecycleTests(Cluster cluster)
+{
+    private readonly SharedStack _shared = cluster.Shared;
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+
+    [Fact]
+    public async Task A_spec_change_rolls_only_its_engine()
+    {
+        await _shared.ReadyAsync();
+        var postgres = await PodUidsAsync(SharedStack.Name, "postgres");
+        var redis = await PodUidsAsync(SharedStack.Name, "redis");
+        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: {cpu: 70m}}}}");
+        await _shared.ReadyAsync();
+        Assert.Equal(postgres, await PodUidsAsync(SharedStack.Name, "postgres"));
+        Assert.Empty(redis.Intersect(await PodUidsAsync(SharedStack.Name, "redis")));
+        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: null}}}");
+        await _shared.ReadyAsync();
+    }
+
+    [Fact]
+    public async Task PostgreSQL_scales_from_1_to_3_and_back_and_keeps_its_rows()
+    {
+        await cluster.ApplyAsync("scale", "{tier: Development, engines: {postgres: {instances: 1}}}");
+        await cluster.ReadyAsync("scale");
+        var application = await PostgresApplication.ConnectAsync(cluster, "scale");
+        await using var writer = application.Write("scale");
+        await writer.MoreAsync(20, _patience);
+
+        await cluster.PatchSpecAsync("scale", "{engines: {postgres: {instances: 3, synchronous: Enabled}}}");
+        Assert.Equal("3/3", Engine(await cluster.ReadyAsync("scale")).Ready);
+        // The primary shall sit on the member that goes first, so that the scale-in has to move it.
+        await cluster.KillAsync(Engine(await cluster.ReadyAsync("scale")).Primary!);
+        await cluster.ReadyAsync("scale");
+
+        await cluster.PatchSpecAsync("scale", "{engines: {postgres: {instances: 1}}}");
+        var alone = await cluster.ReadyAsync("scale");
+        Assert.Equal("1/1", Engine(alone).Ready);
+        Assert.Equal("scale-postgres-0", Engine(alone).Primary);
+        await writer.MoreAsync(20, _patience);
+        await writer.StopAsync();
+        Assert.Empty(writer.Acknowledged.Except(await application.ReadAsync("scale")));
+        await cluster.DeleteStackAsync("scale");
+    }
+
+    [Fact]
+    public async Task A_deleted_stack_leaves_its_volumes_and_a_new_one_finds_the_data()
+    {
+        const string spec = "{tier: Development, engines: {postgres: {}, redis: {}}}";
+        await cluster.ApplyAsync("again", spec);
+        await cluster.ReadyAsync("again");
+        var postgres = await PostgresApplication.ConnectAsync(cluster, "again");
+        var redis = await RedisApplication.ConnectAsync(cluster, "again", replicas: 0);
+        await using var rows = postgres.Write("again");
+        await using var keys = redis.Write("again");
+        await rows.MoreAsync(20, _patience);
+        await keys.MoreAsync(20, _patience);
+        await rows.StopAsync();
+        await keys.StopAsync();
+
+        await cluster.DeleteStackAsync("again");
+        Assert.Equal(2, (await cluster.ListAsync(KubeTypes.PersistentVolumeClaims, $"{Labels.Stack}=again")).Count);
+
+        await cluster.ApplyAsync("again", spec);
+        await cluster.ReadyAsync("again");
+        Assert.Empty(rows.Acknowledged.Except(await (await PostgresApplication.ConnectAsync(cluster, "again")).ReadAsync("again")));
+        Assert.Empty(keys.Acknowledged.Except(await (await RedisApplication.ConnectAsync(cluster, "again", replicas: 0)).ReadAsync("again")));
+        await cluster.DeleteStackAsync("again");
+    }
+
+    [Fact]
+    public async Task With_deletionPolicy_Delete_nothing_stays()
+    {
+        await cluster.ApplyAsync("wipe", "{tier: Development, deletionPolicy: Delete, engines: {postgres: {}, redis: {}}}");
+        await cluster.ReadyAsync("wipe");
+        await cluster.DeleteStackAsync("wipe");
+        await cluster.GoneAsync(KubeTypes.PersistentVolumeClaims, $"{Labels.Stack}=wipe", _patience);
+        await cluster.GoneAsync(KubeTypes.Secrets, $"{Labels.Stack}=wipe", _patience);
+        await cluster.GoneAsync(KubeTypes.ConfigMaps, $"{Labels.Stack}=wipe", _patience);
+    }
+
+    [Fact]
+    public async Task An_unchangeable_field_stalls_the_stack_and_what_runs_keeps_running()
+    {
+        await cluster.ApplyAsync("fixed", "{tier: Development, engines: {redis: {storage: {size: 2Gi}}}}");
+        await cluster.ReadyAsync("fixed");
+        var pods = await PodUidsAsync("fixed", "redis");
+        await cluster.PatchSpecAsync("fixed", "{engines: {redis: {storage: {size: 1Gi}}}}");
+        var stalled = await cluster.UntilAsync(StackResource.Type, "fixed", stack => stack.Status?.Conditions.Find(ConditionTypes.Stalled)?.Status == "True", _patience, "Stalled");
+        Assert.Equal("StorageShrink", stalled.Status!.Conditions.Find(ConditionTypes.Stalled)!.Reason);
+        Assert.Contains("spec.engines.redis.storage.size", stalled.Status.Conditions.Find(ConditionTypes.Stalled)!.Message, StringComparison.Ordinal);
+        Assert.Equal(pods, await PodUidsAsync("fixed", "redis"));
+        await cluster.PatchSpecAsync("fixed", "{engines: {redis: {storage: {size: 2Gi}}}}");
+        await cluster.ReadyAsync("fixed");
+        await cluster.DeleteStackAsync("fixed");
+    }
+
+    [Fact]
+    public async Task An_image_that_cannot_be_pulled_is_told_within_a_minute()
+    {
+        // A supported version of which no image is loaded and none is published.
+        await cluster.ApplyAsync("pull", "{tier: Development, engines: {postgres: {version: '18'}, redis: {}}}");
+        var told = await cluster.UntilAsync(
+            StackResource.Type, "pull", stack => stack.Status?.Conditions.Find("PostgresReady")?.Reason == "ImagePullFailed", TimeSpan.FromMinutes(1), "told that the image cannot be pulled");
+        Assert.Contains("postgres:18", told.Status!.Conditions.Find("PostgresReady")!.Message, StringComparison.Ordinal);
+        Assert.Equal("False", told.Status.Conditions.Find(ConditionTypes.Ready)!.Status);
+        await cluster.UntilAsync(StackResource.Type, "pull", stack => stack.Status?.Conditions.Find("RedisReady")?.Status == "True", _patience, "serving with the other engine");
+        await cluster.DeleteStackAsync("pull");
+    }
+
+    private async Task<SortedSet<string>> PodUidsAsync(string stack, string engine) =>
+        [.. (await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}={stack},{Labels.Engine}={engine}")).Select(pod => pod.Metadata.Uid!)];
+
+    private static EngineStatus Engine(ComplianceStack stack) => stack.Status!.Engines!.Single();
+}

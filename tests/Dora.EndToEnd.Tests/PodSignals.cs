@@ -1,0 +1,56 @@
+using System.Text.Json.Nodes;
+using Dora.Kubernetes.Model;
+
+namespace Dora.EndToEnd.Tests;
+
+/// <summary>
+/// Signals to every process of a pod, as its node would send them: a helper pod on the same node, in the node's process namespace,
+/// finds them by the pod's UID in their control groups. The pod's sandbox is left alone, so that the pod stays the same object.
+/// </summary>
+internal static class PodSignals
+{
+    // The kubelet's systemd driver writes the UID with underscores.
+    private const string Script = """
+        found=0
+        for group in $(grep -lE "$1|$(echo "$1" | tr - _)" /proc/[0-9]*/cgroup 2>/dev/null); do
+          process=${group%/cgroup}
+          [ "$(cat "$process/comm" 2>/dev/null)" = pause ] && continue
+          kill "-$2" "${process#/proc/}" && found=$((found + 1))
+        done
+        echo "$found processes"
+        [ "$found" -gt 0 ]
+        """;
+
+    /// <summary>Sends KILL, STOP or CONT to every process of a pod; returns when that is done.</summary>
+    public static async Task SignalAsync(this Cluster cluster, string pod, string signal)
+    {
+        var target = await cluster.GetAsync(KubeTypes.Pods, pod);
+        var name = $"signal-{Guid.NewGuid():N}"[..20];
+        var body = new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Pod",
+            ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = cluster.Namespace },
+            ["spec"] = new JsonObject
+            {
+                ["nodeName"] = target.Spec!.NodeName,
+                ["hostPID"] = true,
+                ["restartPolicy"] = "Never",
+                ["terminationGracePeriodSeconds"] = 0,
+                ["automountServiceAccountToken"] = false,
+                ["containers"] = new JsonArray(new JsonObject
+                {
+                    ["name"] = "signal",
+                    ["image"] = target.Spec.Containers[0].Image,
+                    ["imagePullPolicy"] = "IfNotPresent",
+                    ["command"] = new JsonArray("/bin/sh", "-c", Script, "signal", target.Metadata.Uid, signal),
+                    ["securityContext"] = new JsonObject { ["privileged"] = true, ["runAsUser"] = 0 },
+                }),
+            },
+        };
+        await cluster.Client.ApplyAsync(new(KubeTypes.Pods.Resource, cluster.Namespace, name, body), new(), TestContext.Current.CancellationToken);
+        var ended = await cluster.UntilAsync(KubeTypes.Pods, name, seen => seen.Status?.Phase is "Succeeded" or "Failed", TimeSpan.FromSeconds(30), "ended");
+        Assert.Equal("Succeeded", ended.Status!.Phase);
+        await cluster.Client.DeleteAsync(KubeTypes.Pods.Resource, cluster.Namespace, name, new(), TestContext.Current.CancellationToken);
+    }
+}

@@ -1,0 +1,65 @@
+using Dora.Api;
+using Dora.Engines.Redis;
+using Dora.Kubernetes.Model;
+
+namespace Dora.EndToEnd.Tests;
+
+[Collection(ClusterCollection.Name)]
+public sealed class RedisClusterTests(Cluster cluster)
+{
+    private const int Keys = 100;
+
+    [Fact]
+    public async Task A_cluster_serves_all_slots_and_keeps_its_keys_through_a_killed_master_and_a_full_restart_at_new_addresses()
+    {
+        await cluster.ApplyAsync("slots", "{tier: Development, engines: {redis: {mode: Cluster, masters: 3, replicasPerMaster: 1}}}");
+        Assert.Equal("6/6", Assert.Single((await cluster.ReadyAsync("slots")).Status!.Engines!).Ready);
+        for (var key = 0; key < Keys; key++)
+            Assert.Equal("OK", await SayAsync("SET", $"key:{key}", $"value:{key}"));
+
+        await cluster.SignalAsync("slots-redis-0", "KILL");
+        await FindsAllAsync();
+        await cluster.ReadyAsync("slots");
+
+        var pods = await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}=slots");
+        await Task.WhenAll(pods.Select(pod => cluster.KillAsync(pod.Metadata.Name!)));
+        foreach (var pod in pods)
+            await cluster.ReplacedAsync(KubeTypes.Pods, pod, TimeSpan.FromMinutes(2));
+        await FindsAllAsync();
+        await cluster.ReadyAsync("slots");
+        await cluster.DeleteStackAsync("slots");
+    }
+
+    private async Task FindsAllAsync()
+    {
+        for (var key = 0; key < Keys; key++)
+        {
+            var name = $"key:{key}";
+            await Writer.UntilDoneAsync(async _ => Assert.Equal($"value:{name[4..]}", await SayAsync("GET", name)));
+        }
+    }
+
+    // Goes where MOVED sends it; members announce names, which only pods can resolve.
+    private async Task<string?> SayAsync(params string[] words)
+    {
+        var password = await cluster.SecretAsync("slots-redis-app", "password");
+        var pod = "slots-redis-0";
+        for (var hops = 0; hops < 5; hops++)
+        {
+            var address = (await cluster.GetAsync(KubeTypes.Pods, pod)).Status?.PodIP ?? throw new IOException($"{pod} has no address");
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+            patience.CancelAfter(TimeSpan.FromSeconds(2));
+            try
+            {
+                await using var client = await RespClient.ConnectAsync(address, RedisPlan.Port, RedisPlan.AppUser, password, patience.Token);
+                return (await client.SendAsync(patience.Token, words)).Text;
+            }
+            catch (RespException moved) when (moved.Code == "MOVED")
+            {
+                pod = RedisProbe.Pod(moved.Message.Split(' ')[2])!;
+            }
+        }
+
+        throw new IOException("sent from member to member");
+    }
+}

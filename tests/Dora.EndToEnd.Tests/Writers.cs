@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using Dora.Engines.Redis;
+using Npgsql;
+
+namespace Dora.EndToEnd.Tests;
+
+/// <summary>Writes without pause, remembers what was acknowledged, and measures the longest time without an acknowledgement.</summary>
+internal sealed class Writer : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Func<int, CancellationToken, Task<bool>> _write;
+    private readonly Task _running;
+    private readonly Lock _lock = new();
+    private readonly List<int> _acknowledged = [];
+    private TaskCompletionSource _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TimeSpan _longest;
+
+    public Writer(Func<int, CancellationToken, Task<bool>> write)
+    {
+        _write = write;
+        _running = Task.Run(RunAsync);
+    }
+
+    /// <summary>Longest time between two acknowledgements.</summary>
+    public TimeSpan Outage => _longest;
+
+    /// <summary>What was acknowledged, in order.</summary>
+    public IReadOnlyList<int> Acknowledged
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _acknowledged];
+        }
+    }
+
+    /// <summary>Waits for so many more acknowledgements.</summary>
+    public async Task MoreAsync(int count, TimeSpan patience)
+    {
+        var goal = Acknowledged.Count + count;
+        var started = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            Task next;
+            lock (_lock)
+            {
+                if (_acknowledged.Count >= goal)
+                    return;
+                next = _next.Task;
+            }
+
+            var left = patience - Stopwatch.GetElapsedTime(started);
+            await next.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, TestContext.Current.CancellationToken);
+        }
+    }
+
+    /// <summary>Tries until it goes well: the node's Service rules follow the pods by a moment, of which no object tells.</summary>
+    public static async Task UntilDoneAsync(Func<CancellationToken, Task> attempt)
+    {
+        await using var once = new Writer(async (number, token) =>
+        {
+            await attempt(token);
+            return true;
+        });
+        await once.MoreAsync(1, TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>Ends writing; what is acknowledged stays known.</summary>
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        await _running;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync();
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        var last = Stopwatch.GetTimestamp();
+        for (var number = 1; !_stop.IsCancellationRequested; number++)
+        {
+            bool acknowledged;
+            try
+            {
+                acknowledged = await _write(number, _stop.Token);
+            }
+            catch (Exception) when (!_stop.IsCancellationRequested)
+            {
+                acknowledged = false;
+            }
+            catch (Exception)
+            {
+                return;
+            }
+
+            if (!acknowledged)
+                continue;
+            lock (_lock)
+            {
+                _acknowledged.Add(number);
+                var gap = Stopwatch.GetElapsedTime(last);
+                last = Stopwatch.GetTimestamp();
+                if (_acknowledged.Count > 1 && gap > _longest)
+                    _longest = gap;
+                _next.TrySetResult();
+                _next = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            }
+        }
+    }
+}
+
+/// <summary>A PostgreSQL application: each write is one committed transaction over the primary Service.</summary>
+internal sealed class PostgresApplication(string connection)
+{
+    public static async Task<PostgresApplication> ConnectAsync(Cluster cluster, string stack)
+    {
+        var secret = $"{stack}-postgres-app";
+        var builder = new NpgsqlConnectionStringBuilder
+        {
+            Host = await cluster.AddressAsync($"{stack}-postgres"),
+            Port = 5432,
+            Username = await cluster.SecretAsync(secret, "username"),
+            Password = await cluster.SecretAsync(secret, "password"),
+            Database = await cluster.SecretAsync(secret, "database"),
+            Timeout = 2,
+            CommandTimeout = 3,
+            Pooling = false,
+        };
+        var application = new PostgresApplication(builder.ConnectionString);
+        await Writer.UntilDoneAsync(token => application.RunAsync("CREATE TABLE IF NOT EXISTS written (run text, number int, PRIMARY KEY (run, number))", token));
+        return application;
+    }
+
+    public Writer Write(string run) => new(async (number, token) =>
+    {
+        await RunAsync($"INSERT INTO written VALUES ('{run}', {number})", token);
+        return true;
+    });
+
+    public async Task<HashSet<int>> ReadAsync(string run)
+    {
+        await using var source = NpgsqlDataSource.Create(connection);
+        await using var command = source.CreateCommand($"SELECT number FROM written WHERE run = '{run}'");
+        await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        var found = new HashSet<int>();
+        while (await reader.ReadAsync(TestContext.Current.CancellationToken))
+            found.Add(reader.GetInt32(0));
+        return found;
+    }
+
+    private async Task RunAsync(string statement, CancellationToken cancellationToken)
+    {
+        await using var source = NpgsqlDataSource.Create(connection);
+        await using var command = source.CreateCommand(statement);
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+}
+
+/// <summary>A Redis application. A write counts as acknowledged when a replica has it too (WAIT 1): Redis alone promises no more.</summary>
+internal sealed class RedisApplication(string address, string user, string password, int replicas)
+{
+    public static async Task<RedisApplication> ConnectAsync(Cluster cluster, string stack, int replicas = 1) => new(
+        await cluster.AddressAsync($"{stack}-redis"),
+        await cluster.SecretAsync($"{stack}-redis-app", "username"),
+        await cluster.SecretAsync($"{stack}-redis-app", "password"),
+        replicas);
+
+    public Writer Write(string run) => new(async (number, token) =>
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
+        patience.CancelAfter(TimeSpan.FromSeconds(2));
+        await using var client = await RespClient.ConnectAsync(address, 6379, user, password, patience.Token);
+        await client.SendAsync(patience.Token, "SET", $"{run}:{number}", "written");
+        var reached = await client.SendAsync(patience.Token, "WAIT", $"{replicas}", "1000");
+        return int.Parse(reached.Text!) >= replicas;
+    });
+
+    public async Task<HashSet<int>> ReadAsync(string run)
+    {
+        RespValue keys = default;
+        await Writer.UntilDoneAsync(async token =>
+        {
+            await using var client = await RespClient.ConnectAsync(address, 6379, user, password, token);
+            keys = await client.SendAsync(token, "KEYS", $"{run}:*");
+        });
+        return [.. keys.Items!.Select(key => int.Parse(key.Text![(run.Length + 1)..]))];
+    }
+}

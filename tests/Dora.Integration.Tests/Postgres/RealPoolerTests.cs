@@ -1,0 +1,153 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Dora.Engines;
+using Dora.Engines.Postgres;
+using Npgsql;
+using Xunit;
+
+namespace Dora.Integration.Tests.Postgres;
+
+/// <summary>A real PgBouncer with the configuration of its pod, before a real server.</summary>
+public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<PostgresServer>, IAsyncLifetime
+{
+    private const string Password = "pass-Wd8r2Kx6Tn4b";
+
+    private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-pgbouncer-{Environment.ProcessId}");
+    private readonly int port = FreePort();
+    private ChildProcess? pooler;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private static PostgresPlan Plan { get; } = PostgresPlan.Of(PostgresServer.Names, new(Roles: [new("clerk")], Databases: [new("ledger", "clerk")], Pooler: new(1, 2, 50)));
+
+    public async ValueTask InitializeAsync()
+    {
+        await PostgresSql.EnsureAppDatabaseAsync(Plan, Target(), "127.0.0.1", server.Port, Token);
+        for (var pass = 0; pass < 3; pass++)
+        {
+            foreach (var (name, subject) in (await NeedsAsync()).Select(PostgresNeeds.Split))
+                await PostgresCommands.DeclareAsync(Plan, new(name, subject, ""), Target(), "127.0.0.1", server.Port, Token);
+        }
+
+        await StartAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (pooler is not null)
+            await pooler.DisposeAsync();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task What_the_pooler_needs_is_brought_about() => Assert.Empty(await NeedsAsync());
+
+    [Theory]
+    [InlineData("app", "app")]
+    [InlineData("clerk", "ledger")]
+    public async Task A_role_logs_in_with_its_own_password(string role, string database)
+    {
+        await using var source = Source(role, Password, database);
+        Assert.Equal(role, await ScalarAsync(source, "SELECT current_user::text"));
+    }
+
+    [Theory]
+    [InlineData("app", "app", "wrong")]
+    [InlineData("postgres", "app", PostgresServer.SuperuserPassword)]
+    [InlineData("nobody", "app", Password)]
+    [InlineData("app", "ledger", Password)]
+    [InlineData("app", "postgres", Password)]
+    public async Task Others_are_refused(string role, string database, string password)
+    {
+        await using var source = Source(role, password, database);
+        await Assert.ThrowsAnyAsync<NpgsqlException>(() => ScalarAsync(source, "SELECT 1"));
+    }
+
+    [Fact]
+    public async Task More_clients_than_connections_share_them_by_transaction()
+    {
+        await using var source = Source("app", Password, "app");
+        var clients = new List<NpgsqlConnection>();
+        var servers = new HashSet<int>();
+        foreach (var _ in Enumerable.Range(0, 10))
+        {
+            clients.Add(await source.OpenConnectionAsync(Token));
+            await using var command = new NpgsqlCommand("SELECT pg_backend_pid()", clients[^1]);
+            servers.Add((int)(await command.ExecuteScalarAsync(Token))!);
+        }
+
+        foreach (var client in clients)
+            await client.DisposeAsync();
+        Assert.InRange(servers.Count, 1, 2);
+    }
+
+    [Fact]
+    public async Task The_lookup_tells_no_superusers_verifier_and_is_nobody_elses()
+    {
+        await using var lookup = server.Source(PostgresPlan.PoolerUser, Password, "app");
+        Assert.StartsWith("SCRAM-SHA-256$", (string?)await ScalarAsync(lookup, "SELECT phash FROM pooler.user_lookup('app')"), StringComparison.Ordinal);
+        foreach (var role in (string[])["postgres", "pooler", "nobody"])
+            Assert.Equal(DBNull.Value, await ScalarAsync(lookup, $"SELECT phash FROM pooler.user_lookup('{role}')"));
+        await Assert.ThrowsAsync<PostgresException>(() => ScalarAsync(lookup, "SELECT rolpassword FROM pg_authid LIMIT 1"));
+        await using var app = server.Source("app", Password, "app");
+        await Assert.ThrowsAsync<PostgresException>(() => ScalarAsync(app, "SELECT phash FROM pooler.user_lookup('clerk')"));
+    }
+
+    [Fact]
+    public async Task A_lookup_that_somebody_replaced_is_made_again()
+    {
+        await using var superuser = server.Source(PostgresPlan.Superuser, PostgresServer.SuperuserPassword, "ledger");
+        await PostgresRoles.RunAsync(superuser, "ALTER FUNCTION pooler.user_lookup(text) OWNER TO postgres", Token);
+        Assert.Equal(["SetLookup/ledger"], await NeedsAsync());
+        await PostgresCommands.DeclareAsync(Plan, new(PostgresNeeds.SetLookup, "ledger", ""), Target(), "127.0.0.1", server.Port, Token);
+        Assert.Empty(await NeedsAsync());
+    }
+
+    private static EngineTarget Target()
+    {
+        var target = PostgresServer.Target(Password);
+        var roles = Plan.Roles.Where(role => role.Secret is not null);
+        return target with { Secrets = target.Secrets.Concat(roles.Select(role => KeyValuePair.Create<string, IReadOnlyDictionary<string, string>>(role.Secret!, new Dictionary<string, string> { ["password"] = Password }))).ToDictionary() };
+    }
+
+    private async Task<IReadOnlyList<string>> NeedsAsync()
+    {
+        await using var source = PostgresSql.Source(Plan, Target(), "127.0.0.1", server.Port);
+        var state = await PostgresRoles.StateAsync(Plan, source, database => PostgresSql.Source(Plan, Target(), "127.0.0.1", server.Port, database), Token);
+        return PostgresNeeds.Of(Plan, state, role => role.Secret is null ? null : Password);
+    }
+
+    // Only addresses differ from what the pod has.
+    private async Task StartAsync()
+    {
+        Directory.CreateDirectory(folder);
+        var config = PostgresPooler.Config(Plan, Plan.Pooler!)
+            .Replace($"host={Plan.Names.Domain(Plan.Names.Cluster)} port={PostgresPlan.Port}", string.Create(CultureInfo.InvariantCulture, $"host=127.0.0.1 port={server.Port}"), StringComparison.Ordinal)
+            .Replace($"listen_port = {PostgresPooler.Port}", string.Create(CultureInfo.InvariantCulture, $"listen_port = {port}"), StringComparison.Ordinal)
+            .Replace("/etc/pgbouncer-auth", folder, StringComparison.Ordinal);
+        await File.WriteAllTextAsync(Path.Combine(folder, "pgbouncer.ini"), config, Token);
+        var users = new Dora.Engines.Postgres.PostgresEngine().Bind(PostgresServer.Names.Stack, System.Text.Json.JsonDocument.Parse("""{"pooler":{}}""").RootElement).Credentials()
+            .SelectMany(request => request.Fields).Single(field => field.Key == "userlist.txt").Value!;
+        await File.WriteAllTextAsync(Path.Combine(folder, "userlist.txt"), users.Replace("{password}", Password, StringComparison.Ordinal), Token);
+        await HackScript.RunAsync("chown", "-R", "postgres:postgres", folder);
+        pooler = new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "/usr/sbin/pgbouncer", Path.Combine(folder, "pgbouncer.ini")]);
+        await ChildProcess.UntilAsync(() => Task.FromResult(pooler.Output), log => log.Contains("process up", StringComparison.Ordinal), TimeSpan.FromSeconds(20), Token);
+    }
+
+    private NpgsqlDataSource Source(string user, string password, string database) => new NpgsqlSlimDataSourceBuilder(
+        $"Host=127.0.0.1;Port={port};Username={user};Password={password};Database={database};Pooling=false;SSL Mode=Disable;Timeout=5;No Reset On Close=true").Build();
+
+    private static async Task<object?> ScalarAsync(NpgsqlDataSource source, string statement)
+    {
+        await using var command = source.CreateCommand(statement);
+        return await command.ExecuteScalarAsync(Token);
+    }
+
+    private static int FreePort()
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+    }
+}

@@ -1,0 +1,124 @@
+using System.Text.Json.Nodes;
+using Dora.Api;
+using Dora.Kubernetes.Model;
+using Dora.Operator.Cli;
+
+namespace Dora.Operator.Tests.Stacks;
+
+/// <summary>What cannot be done is said, and what runs keeps running.</summary>
+[Collection("operator")]
+public sealed class RefusalTests
+{
+    [Fact]
+    public async Task Without_the_CRD_the_process_says_so_and_ends()
+    {
+        await using var host = await OperatorHost.StartAsync(start: false, definition: false);
+        Assert.Equal(ExitCodes.NotInstalled, await host.Start());
+        Assert.Contains("kubectl apply -f crds/", host.Error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_missing_right_is_named_and_the_rest_goes_on()
+    {
+        await using var host = await OperatorHost.StartAsync(start: false);
+        host.Server.Access.Deny(new("patch", "poddisruptionbudgets.policy"));
+        _ = host.Start();
+        host.Apply("shop", "{tier: Staging, engines: {redis: {}}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal("Forbidden", (string?)stalled["reason"]);
+        Assert.Contains("patch poddisruptionbudgets.policy", (string?)stalled["message"], StringComparison.Ordinal);
+        Assert.NotNull(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
+    }
+
+    [Fact]
+    public async Task A_kind_that_cannot_be_watched_is_named_and_the_rest_goes_on()
+    {
+        await using var host = await OperatorHost.StartAsync(start: false);
+        host.Server.Access.Deny(new("list", "rolebindings.rbac.authorization.k8s.io"));
+        _ = host.Start();
+        host.Apply("shop", "{tier: Development, engines: {redis: {}}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Contains("rolebindings.rbac.authorization.k8s.io", (string?)stalled["message"], StringComparison.Ordinal);
+        Assert.NotNull(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
+    }
+
+    [Fact]
+    public async Task Passwords_that_cannot_be_read_are_not_made_anew()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        host.Apply("shop", "{tier: Development, engines: {redis: {}}}");
+        await host.ConvergedAsync("shop");
+        var before = host.Find(KubeTypes.Secrets.Resource, "shop-redis-internal")!.ToJsonString();
+        await host.StopAsync();
+
+        host.Server.Access.Deny(new("get", "secrets"));
+        _ = host.Start();
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal("CredentialUnreadable", (string?)stalled["reason"]);
+        Assert.Equal(before, host.Find(KubeTypes.Secrets.Resource, "shop-redis-internal")!.ToJsonString());
+
+        host.Server.Access.AllowAll();
+        host.Server.Patch(KubeTypes.Services.Resource, OperatorHost.Namespace, "shop-redis", new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["wake"] = "up" } } });
+        await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "False");
+    }
+
+    [Fact]
+    public async Task Lost_credentials_of_existing_data_are_not_replaced()
+    {
+        await using var host = await OperatorHost.StartAsync(start: false);
+        host.Server.Create(KubeTypes.PersistentVolumeClaims.Resource, OperatorHost.Namespace, new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "PersistentVolumeClaim",
+            ["metadata"] = new JsonObject { ["name"] = "data-shop-redis-0", ["namespace"] = OperatorHost.Namespace, ["labels"] = new JsonObject { [Labels.ManagedBy] = Labels.ManagedByValue, [Labels.Stack] = "shop", [Labels.Engine] = "redis" } },
+            ["spec"] = new JsonObject { ["accessModes"] = new JsonArray("ReadWriteOnce"), ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = "1Gi" } } },
+        });
+        _ = host.Start();
+        host.Apply("shop", "{tier: Development, engines: {redis: {}}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal("CredentialMissing", (string?)stalled["reason"]);
+        Assert.Null(host.Find(KubeTypes.Secrets.Resource, "shop-redis-internal"));
+        Assert.Null(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
+    }
+
+    [Fact]
+    public async Task An_object_of_somebody_else_is_not_taken_over()
+    {
+        await using var host = await OperatorHost.StartAsync(start: false);
+        host.Server.Create(KubeTypes.Services.Resource, OperatorHost.Namespace, new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "Service",
+            ["metadata"] = new JsonObject { ["name"] = "shop-redis", ["namespace"] = OperatorHost.Namespace },
+            ["spec"] = new JsonObject { ["selector"] = new JsonObject { [Labels.Stack] = "precious" }, ["ports"] = new JsonArray(new JsonObject { ["port"] = 6379, ["name"] = "mine" }) },
+        });
+        _ = host.Start();
+        host.Apply("shop", "{tier: Development, engines: {redis: {}}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal("ObjectCollision", (string?)stalled["reason"]);
+        Assert.Equal("precious", (string?)host.Find(KubeTypes.Services.Resource, "shop-redis")!["spec"]!["selector"]![Labels.Stack]);
+    }
+
+    [Fact]
+    public async Task A_wrong_engine_stops_neither_the_other_engine_nor_what_runs()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        host.Apply("shop", "{tier: Development, engines: {postgres: {}, redis: {mode: Sentinel, instances: 2}}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Contains("spec.engines.redis.instances", (string?)stalled["message"], StringComparison.Ordinal);
+        await host.UntilAsync(() => host.Find(KubeTypes.StatefulSets.Resource, "shop-postgres") is not null);
+        Assert.Null(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
+    }
+
+    [Fact]
+    public async Task A_name_too_long_names_the_limit()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        var name = new string('a', 41);
+        host.Apply(name, "{tier: Development, engines: {redis: {}}}");
+        var stalled = await host.ConditionAsync(name, ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal("NameTooLong", (string?)stalled["reason"]);
+        Assert.Contains("at most 40", (string?)stalled["message"], StringComparison.Ordinal);
+        Assert.Empty(host.Server.All(KubeTypes.StatefulSets.Resource));
+    }
+}
