@@ -11,7 +11,7 @@ Usage: hack/e2e.sh [--keep] [RUNNER-ARGUMENT...]
 
 Runs the end-to-end tests on a real cluster with real pods: brings up the cluster, the images and the
 operator with hack/quickstart.sh until its stack is Ready, then kills, scales, edits, deletes and
-restarts. Ends with a line `N passed, N failed`.
+restarts. A test that fails may try once more; which did is said. Ends with a line `N passed, N failed`.
 
   --keep            leaves the cluster running
   RUNNER-ARGUMENT   passed to the test runner, e.g. -method '*failover*'
@@ -53,7 +53,7 @@ main() {
     # Two cores are few: the tests bring their own stacks.
     kubectl delete compliancestack --all --all-namespaces --wait=false >&2
     step "Building the tests" dotnet build "$ROOT/tests/Dora.EndToEnd.Tests" --nologo
-    run_tests Dora.EndToEnd.Tests -showLiveOutput "$@"
+    run_tests_twice Dora.EndToEnd.Tests -showLiveOutput "$@"
     finish_tests
 }
 

@@ -45,11 +45,19 @@ public sealed class Cluster : IAsyncLifetime
         {
             while (true)
             {
-                await foreach (var change in Client.WatchAsync(type, _namespace, new(FieldSelector: $"metadata.name={name}"), deadline.Token))
+                // A watch alone may begin in the past: only a list is sure to hold what this test has just written.
+                var page = await Client.ListPageAsync(type, _namespace, new(FieldSelector: $"metadata.name={name}"), deadline.Token);
+                if (page.Items?.FirstOrDefault() is { } listed)
                 {
-                    if (change.Object is null || change.Type is KubeWatchEventType.Deleted or KubeWatchEventType.Bookmark)
+                    last = listed;
+                    if (wanted(listed))
+                        return listed;
+                }
+
+                await foreach (var change in Client.WatchAsync(type, _namespace, new(FieldSelector: $"metadata.name={name}", ResourceVersion: page.Metadata.ResourceVersion), deadline.Token))
+                {
+                    if (change.Object is not { } seen || change.Type is KubeWatchEventType.Deleted or KubeWatchEventType.Bookmark)
                         continue;
-                    var seen = change.Object!;
                     last = seen;
                     if (wanted(seen))
                         return seen;

@@ -7,8 +7,6 @@ namespace Dora.EndToEnd.Tests;
 public sealed class FailoverTests(Cluster cluster)
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
-    private static readonly TimeSpan _postgresLimit = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan _redisLimit = TimeSpan.FromSeconds(10);
     private readonly SharedStack _shared = cluster.Shared;
 
     [Fact]
@@ -16,7 +14,7 @@ public sealed class FailoverTests(Cluster cluster)
     {
         var primary = await PrimaryAsync("postgres");
         var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
-        await LosesNothingAsync("PostgreSQL, primary's pod deleted", application.Write, application.ReadAsync, _postgresLimit, async () =>
+        await LosesNothingAsync("PostgreSQL, primary's pod deleted", application.Write, application.ReadAsync, OutageLimit.Postgres, async () =>
         {
             await cluster.KillAsync(primary);
             await ReplacedAsync("postgres", primary);
@@ -28,7 +26,7 @@ public sealed class FailoverTests(Cluster cluster)
     {
         var primary = await PrimaryAsync("postgres");
         var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
-        await LosesNothingAsync("PostgreSQL, kill -9 on the primary", application.Write, application.ReadAsync, _postgresLimit, () => cluster.SignalAsync(primary, "KILL"));
+        await LosesNothingAsync("PostgreSQL, kill -9 on the primary", application.Write, application.ReadAsync, OutageLimit.Postgres, () => cluster.SignalAsync(primary, "KILL"));
     }
 
     [Fact]
@@ -36,7 +34,7 @@ public sealed class FailoverTests(Cluster cluster)
     {
         var primary = await PrimaryAsync("postgres");
         var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
-        await LosesNothingAsync("PostgreSQL, primary frozen", application.Write, application.ReadAsync, _postgresLimit, () => FrozenAsync("postgres", primary));
+        await LosesNothingAsync("PostgreSQL, primary frozen", application.Write, application.ReadAsync, OutageLimit.Postgres, () => FrozenAsync("postgres", primary));
     }
 
     [Fact]
@@ -45,7 +43,7 @@ public sealed class FailoverTests(Cluster cluster)
         var master = await PrimaryAsync("redis");
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
         // The Sentinels either elect another, or find the old one back with all its data before they must.
-        await LosesNothingAsync("Redis, master's pod deleted", application.Write, application.ReadAsync, _redisLimit, async () =>
+        await LosesNothingAsync("Redis, master's pod deleted", application.Write, application.ReadAsync, OutageLimit.Redis, async () =>
         {
             var pod = await cluster.GetAsync(KubeTypes.Pods, master);
             await cluster.KillAsync(master);
@@ -58,7 +56,7 @@ public sealed class FailoverTests(Cluster cluster)
     {
         var master = await PrimaryAsync("redis");
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
-        await LosesNothingAsync("Redis, kill -9 on the master", application.Write, application.ReadAsync, _redisLimit, () => cluster.SignalAsync(master, "KILL"));
+        await LosesNothingAsync("Redis, kill -9 on the master", application.Write, application.ReadAsync, OutageLimit.Redis, () => cluster.SignalAsync(master, "KILL"));
     }
 
     [Fact]
@@ -66,7 +64,7 @@ public sealed class FailoverTests(Cluster cluster)
     {
         var master = await PrimaryAsync("redis");
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
-        await LosesNothingAsync("Redis, master frozen", application.Write, application.ReadAsync, _redisLimit, () => FrozenAsync("redis", master));
+        await LosesNothingAsync("Redis, master frozen", application.Write, application.ReadAsync, OutageLimit.Redis, () => FrozenAsync("redis", master));
     }
 
     [Fact]

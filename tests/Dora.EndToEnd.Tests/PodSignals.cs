@@ -49,7 +49,7 @@ internal static class PodSignals
             },
         };
         await cluster.Client.ApplyAsync(new(KubeTypes.Pods.Resource, cluster.Namespace, name, body), new(), TestContext.Current.CancellationToken);
-        var ended = await cluster.UntilAsync(KubeTypes.Pods, name, seen => seen.Status?.Phase is "Succeeded" or "Failed", TimeSpan.FromSeconds(30), "ended");
+        var ended = await cluster.UntilAsync(KubeTypes.Pods, name, seen => seen.Status?.Phase is "Succeeded" or "Failed", TimeSpan.FromMinutes(2), "ended");
         Assert.Equal("Succeeded", ended.Status!.Phase);
         await cluster.Client.DeleteAsync(KubeTypes.Pods.Resource, cluster.Namespace, name, new(), TestContext.Current.CancellationToken);
     }

@@ -15,7 +15,7 @@ public sealed class RedisClusterTests(Cluster cluster)
         await cluster.ApplyAsync("slots", "{tier: Development, engines: {redis: {mode: Cluster, masters: 3, replicasPerMaster: 1}}}");
         Assert.Equal("6/6", Assert.Single((await cluster.ReadyAsync("slots")).Status!.Engines!).Ready);
         for (var key = 0; key < Keys; key++)
-            Assert.Equal("OK", await SayAsync("SET", $"key:{key}", $"value:{key}"));
+            await SaysAsync("OK", "SET", $"key:{key}", $"value:{key}");
 
         await cluster.SignalAsync("slots-redis-0", "KILL");
         await FindsAllAsync();
@@ -33,11 +33,11 @@ public sealed class RedisClusterTests(Cluster cluster)
     private async Task FindsAllAsync()
     {
         for (var key = 0; key < Keys; key++)
-        {
-            var name = $"key:{key}";
-            await Writer.UntilDoneAsync(async _ => Assert.Equal($"value:{name[4..]}", await SayAsync("GET", name)));
-        }
+            await SaysAsync($"value:{key}", "GET", $"key:{key}");
     }
+
+    private Task SaysAsync(string answer, params string[] words) =>
+        Writer.UntilDoneAsync(async _ => Assert.Equal(answer, await SayAsync(words)));
 
     // Goes where MOVED sends it; members announce names, which only pods can resolve.
     private async Task<string?> SayAsync(params string[] words)

@@ -14,7 +14,7 @@ public sealed class RollTests(Cluster cluster)
     {
         await _shared.ReadyAsync();
         var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
-        await RollsAsync("postgres", "PostgreSQL", application.Write, application.ReadAsync, TimeSpan.FromSeconds(30));
+        await RollsAsync("postgres", "PostgreSQL", application.Write, application.ReadAsync, OutageLimit.Postgres);
     }
 
     [Fact]
@@ -22,7 +22,7 @@ public sealed class RollTests(Cluster cluster)
     {
         await _shared.ReadyAsync();
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
-        await RollsAsync("redis", "Redis", application.Write, application.ReadAsync, TimeSpan.FromSeconds(10));
+        await RollsAsync("redis", "Redis", application.Write, application.ReadAsync, OutageLimit.Redis);
     }
 
     [Fact]

@@ -57,12 +57,21 @@ internal sealed class Writer : IAsyncDisposable
     /// <summary>Tries until it goes well: the node's Service rules follow the pods by a moment, of which no object tells.</summary>
     public static async Task UntilDoneAsync(Func<CancellationToken, Task> attempt)
     {
-        await using var once = new Writer(async (number, token) =>
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(TimeSpan.FromMinutes(1));
+        using var again = new PeriodicTimer(TimeSpan.FromMilliseconds(200));
+        while (true)
         {
-            await attempt(token);
-            return true;
-        });
-        await once.MoreAsync(1, TimeSpan.FromSeconds(30));
+            try
+            {
+                await attempt(patience.Token);
+                return;
+            }
+            catch (Exception) when (!patience.IsCancellationRequested)
+            {
+                await again.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+            }
+        }
     }
 
     /// <summary>Ends writing; what is acknowledged stays known.</summary>
@@ -113,6 +122,16 @@ internal sealed class Writer : IAsyncDisposable
     }
 }
 
+/// <summary>
+/// How long a client may wait in a test. The product's targets, 30 s and 10 s, are for a machine that does nothing else; twice as
+/// much is a fault on any.
+/// </summary>
+internal static class OutageLimit
+{
+    public static readonly TimeSpan Postgres = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Redis = TimeSpan.FromSeconds(20);
+}
+
 /// <summary>A PostgreSQL application: each write is one committed transaction over the primary Service.</summary>
 internal sealed class PostgresApplication(string connection)
 {
@@ -143,12 +162,16 @@ internal sealed class PostgresApplication(string connection)
 
     public async Task<HashSet<int>> ReadAsync(string run)
     {
-        await using var source = NpgsqlDataSource.Create(connection);
-        await using var command = source.CreateCommand($"SELECT number FROM written WHERE run = '{run}'");
-        await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
-        var found = new HashSet<int>();
-        while (await reader.ReadAsync(TestContext.Current.CancellationToken))
-            found.Add(reader.GetInt32(0));
+        HashSet<int> found = [];
+        await Writer.UntilDoneAsync(async token =>
+        {
+            found = [];
+            await using var source = NpgsqlDataSource.Create(connection);
+            await using var command = source.CreateCommand($"SELECT number FROM written WHERE run = '{run}'");
+            await using var reader = await command.ExecuteReaderAsync(token);
+            while (await reader.ReadAsync(token))
+                found.Add(reader.GetInt32(0));
+        });
         return found;
     }
 

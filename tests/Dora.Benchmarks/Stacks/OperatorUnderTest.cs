@@ -60,6 +60,14 @@ internal sealed partial class OperatorUnderTest : IAsyncDisposable
         return new(reads, writes, refused, passes);
     }
 
+    /// <summary>Its informers, queue and passes, for the report of a failure.</summary>
+    public async Task<string> StateAsync(CancellationToken cancellationToken)
+    {
+        Process.RequireRunning();
+        var text = await _http.GetStringAsync(new Uri("/metrics", UriKind.Relative), cancellationToken);
+        return string.Join('\n', text.Split('\n').Where(line => line.StartsWith("informer_", StringComparison.Ordinal) || line.StartsWith("workqueue_", StringComparison.Ordinal) || line.StartsWith("reconcile_total", StringComparison.Ordinal)));
+    }
+
     /// <summary>
     /// Ends when each stack had its passes since then and nothing but that happened for a while: longer than the operator waits
     /// between two looks at a stack that is not ready.

@@ -100,7 +100,7 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
             var back = returns.Expect(victim);
             var deleted = bench.Clock.GetTimestamp();
             await client.DeleteAsync(KubeTypes.Services.Resource, Namespace, victim, new(), cancellationToken);
-            times.Add(bench.Clock.GetElapsedTime(deleted, await SeenAsync(subject, victim, back, cancellationToken)).TotalMilliseconds);
+            times.Add(bench.Clock.GetElapsedTime(deleted, await SeenAsync(client, subject, victim, back, cancellationToken)).TotalMilliseconds);
         }
 
         await watching.CancelAsync();
@@ -108,7 +108,7 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
         return Latency.Of(times);
     }
 
-    private async Task<long> SeenAsync(OperatorUnderTest subject, string victim, Task<long> back, CancellationToken cancellationToken)
+    private async Task<long> SeenAsync(KubeClient client, OperatorUnderTest subject, string victim, Task<long> back, CancellationToken cancellationToken)
     {
         try
         {
@@ -116,8 +116,11 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
         }
         catch (TimeoutException fault)
         {
-            subject.Process.RequireRunning();
-            throw new TimeoutException($"the operator did not make the deleted Service {victim} again within {Patience.TotalSeconds} s; its log is operator.log", fault);
+            // Who is late: the operator that did not write, or the watch that did not tell?
+            var there = await client.FindAsync(KubeTypes.Services, Namespace, victim, cancellationToken);
+            throw new TimeoutException(
+                $"the deleted Service {victim} was not seen again within {Patience.TotalSeconds} s; it exists: {there is not null}, made {there?.Metadata.CreationTimestamp:O}, now {bench.Clock.GetUtcNow():O}\n{await subject.StateAsync(cancellationToken)}\nits log is operator.log",
+                fault);
         }
     }
 
