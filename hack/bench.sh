@@ -8,17 +8,19 @@ benchmark='' kubeconfig='' sample_controller=''
 
 usage() {
     cat <<'TEXT'
-Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--strict]
+Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--strict]
 
 Measures speed and thrift on a real kube-apiserver with etcd, started for this run alone:
 (a) a Foo -> Deployment controller on our runtime beside Kubernetes' own sample-controller;
-(b) the published operator with many stacks of two engines.
+(b) the published operator with many stacks of two engines, and with many of all five;
+(c) `plan` of a stack of five engines.
 What is measured and how to read it: docs/performance.md. Needs a quiet machine to mean anything;
-takes about three minutes there. Programs that are missing are built first (Debian, root).
+takes about ten minutes there. Programs that are missing are built first (Debian, root).
 
   --json      one JSON document on stdout; the table goes to stderr
   --foos N    Foos of (a), 0 leaves it out (2000)
-  --stacks N  stacks of (b), 0 leaves it out (200)
+  --stacks N  stacks of two engines in (b), 0 leaves them out (200)
+  --five N    stacks of five engines in (b), 0 leaves them out (200)
   --strict    exit code 1 if a target is missed
 TEXT
 }
@@ -80,7 +82,7 @@ main() {
     while (($# > 0)); do
         case $1 in
         --json | --strict) options+=("$1") ;;
-        --foos | --stacks)
+        --foos | --stacks | --five)
             [[ ${2:-} =~ ^[0-9]+$ ]] || { echo "$1 needs a number" >&2 && return 2; }
             options+=("$1" "$2") && shift
             ;;

@@ -14,11 +14,12 @@ var subject = new Option<string>("--operator") { Description = "The published do
 var logs = new Option<string>("--logs") { Description = "Folder for what the measured programs print.", Required = true };
 var environment = new Option<string[]>("--environment") { Description = "NAME=VALUE for our programs, as in their container; may be given several times.", DefaultValueFactory = _ => [] };
 var foos = new Option<int>("--foos") { Description = "Foos of the first benchmark; 0 leaves it out.", DefaultValueFactory = _ => 2000 };
-var stacks = new Option<int>("--stacks") { Description = "Stacks of the second benchmark; 0 leaves it out.", DefaultValueFactory = _ => 200 };
+var two = new Option<int>("--stacks") { Description = "Stacks of two engines; 0 leaves them out.", DefaultValueFactory = _ => 200 };
+var five = new Option<int>("--five") { Description = "Stacks of five engines; 0 leaves them out.", DefaultValueFactory = _ => 200 };
 var samples = new Option<int>("--samples") { Description = "Deleted Services whose return is timed.", DefaultValueFactory = _ => 100 };
 var json = new Option<bool>("--json") { Description = "One JSON document on stdout; the table goes to stderr." };
 var strict = new Option<bool>("--strict") { Description = "Exit code 1 if a target is missed." };
-var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, stacks, samples, json, strict };
+var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, two, five, samples, json, strict };
 root.SetAction(async (parse, cancellationToken) =>
 {
     var bench = new Bench(parse.GetValue(kubeconfig)!, parse.GetValue(logs)!, parse.GetValue(environment)!, TimeProvider.System);
@@ -26,10 +27,16 @@ root.SetAction(async (parse, cancellationToken) =>
     var fooReport = parse.GetValue(foos) is > 0 and var fooCount
         ? await new FooBenchmark(bench, fooCount).RunAsync(parse.GetValue(peer)!, cancellationToken)
         : null;
-    var stackReport = parse.GetValue(stacks) is > 0 and var stackCount
-        ? await new StackBenchmark(bench, stackCount, parse.GetValue(samples)).RunAsync(parse.GetValue(subject)!, cancellationToken)
-        : null;
-    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReport);
+    var program = parse.GetValue(subject)!;
+    var stackReports = new List<StackReport>();
+    foreach (var (load, count) in new[] { (StackLoad.Two, parse.GetValue(two)), (StackLoad.Five, parse.GetValue(five)) })
+    {
+        if (count > 0)
+            stackReports.Add(await new StackBenchmark(bench, load, count, parse.GetValue(samples)).RunAsync(program, cancellationToken));
+    }
+
+    var plan = await new PlanBenchmark(bench).RunAsync(program, cancellationToken);
+    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReports, plan);
     if (parse.GetValue(json))
         Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Default.BenchReport));
     (parse.GetValue(json) ? Console.Error : Console.Out).Write(ReportTable.Render(report));

@@ -24,31 +24,6 @@ public sealed class LifecycleTests(Cluster cluster)
     }
 
     [Fact]
-    public async Task PostgreSQL_scales_from_1_to_3_and_back_and_keeps_its_rows()
-    {
-        await cluster.ApplyAsync("scale", "{tier: Development, engines: {postgres: {instances: 1}}}");
-        await cluster.ReadyAsync("scale");
-        var application = await PostgresApplication.ConnectAsync(cluster, "scale");
-        await using var writer = application.Write("scale");
-        await writer.MoreAsync(20, _patience);
-
-        await cluster.PatchSpecAsync("scale", "{engines: {postgres: {instances: 3, synchronous: Enabled}}}");
-        Assert.Equal("3/3", Engine(await cluster.ReadyAsync("scale")).Ready);
-        // The primary shall sit on the member that goes first, so that the scale-in has to move it.
-        await cluster.KillAsync(Engine(await cluster.ReadyAsync("scale")).Primary!);
-        await cluster.ReadyAsync("scale");
-
-        await cluster.PatchSpecAsync("scale", "{engines: {postgres: {instances: 1}}}");
-        var alone = await cluster.ReadyAsync("scale");
-        Assert.Equal("1/1", Engine(alone).Ready);
-        Assert.Equal("scale-postgres-0", Engine(alone).Primary);
-        await writer.MoreAsync(20, _patience);
-        await writer.StopAsync();
-        Assert.Empty(writer.Acknowledged.Except(await application.ReadAsync("scale")));
-        await cluster.DeleteStackAsync("scale");
-    }
-
-    [Fact]
     public async Task A_deleted_stack_leaves_its_volumes_and_a_new_one_finds_the_data()
     {
         const string spec = "{tier: Development, engines: {postgres: {}, redis: {}}}";
@@ -115,6 +90,4 @@ public sealed class LifecycleTests(Cluster cluster)
 
     private async Task<SortedSet<string>> PodUidsAsync(string stack, string engine) =>
         [.. (await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}={stack},{Labels.Engine}={engine}")).Select(pod => pod.Metadata.Uid!)];
-
-    private static EngineStatus Engine(ComplianceStack stack) => stack.Status!.Engines!.Single();
 }

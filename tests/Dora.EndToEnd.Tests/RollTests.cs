@@ -43,6 +43,26 @@ public sealed class RollTests(Cluster cluster)
         Assert.Single(before.Keys.Except((await PodsAsync("redis")).Keys));
     }
 
+    [Fact]
+    public async Task A_killed_operator_resumes_the_roll_that_it_was_in_the_middle_of()
+    {
+        var primary = Primary(await _shared.ReadyAsync(), "redis");
+        var before = await PodsAsync("redis");
+        var firstReplica = before.Values.Select(pod => pod.Metadata.Name!).Where(name => name != primary).Max()!;
+        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: {cpu: 80m}}}}");
+        var first = await cluster.UntilAsync(KubeTypes.Pods, firstReplica, pod => !before.ContainsKey(pod.Metadata.Uid!), _patience, "restarted by the roll");
+        await foreach (var pod in cluster.Client.ListAsync(KubeTypes.Pods, Cluster.OperatorNamespace, new(LabelSelector: Cluster.OperatorSelector), TestContext.Current.CancellationToken))
+            await cluster.Client.DeleteAsync(KubeTypes.Pods.Resource, Cluster.OperatorNamespace, pod.Metadata.Name!, new(GracePeriodSeconds: 0), TestContext.Current.CancellationToken);
+
+        await _shared.ReadyAsync();
+        var after = await PodsAsync("redis");
+        Assert.Empty(before.Keys.Intersect(after.Keys));
+        // What the first operator had restarted is not restarted by the second.
+        Assert.Contains(first.Metadata.Uid!, after.Keys);
+        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: null}}}");
+        await _shared.ReadyAsync();
+    }
+
     // A client writes all the while.
     private async Task RollsAsync(string engine, string title, Func<string, Writer> write, Func<string, Task<HashSet<int>>> read, TimeSpan limit)
     {

@@ -31,7 +31,10 @@ internal sealed class Bench(string kubeconfig, string logs, IReadOnlyList<string
 
     /// <summary>Starts somebody else's program.</summary>
     public SubjectProcess StartPeer(string name, string program, params string[] arguments) =>
-        SubjectProcess.Start(program, arguments, Path.Combine(logs, name + ".log"), clock);
+        SubjectProcess.Start(program, arguments, LogFile(name + ".log"), clock);
+
+    /// <summary>Path of a file beside the logs.</summary>
+    public string LogFile(string name) => Path.Combine(logs, name);
 
     public Task ForEachAsync<T>(IEnumerable<T> items, Func<T, CancellationToken, ValueTask> action, CancellationToken cancellationToken) =>
         System.Threading.Tasks.Parallel.ForEachAsync(items, new ParallelOptions { MaxDegreeOfParallelism = Parallel, CancellationToken = cancellationToken }, action);

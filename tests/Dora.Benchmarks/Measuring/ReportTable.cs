@@ -12,8 +12,13 @@ internal static class ReportTable
         Line(text, $"{report.Machine.Cores} cores of {report.Machine.Processor}, load average {report.Machine.LoadAverage:f1} before, {report.LoadAverageAfter:f1} after");
         if (report.Foos is { } foos)
             Foos(text, foos);
-        if (report.Stacks is { } stacks)
+        foreach (var stacks in report.Stacks)
             Stacks(text, stacks);
+        Line(text, $"");
+        Rows(
+            text,
+            ["plan of a five-engine Production stack, median of 5", "ms"],
+            [["start of the program included", Number(report.Plan.WholeMilliseconds)], ["each further stack", Number(report.Plan.EachMilliseconds)]]);
         Line(text, $"");
         Rows(text, ["target", "measured", "at most", ""], [.. report.Targets.Select(target => new[] { target.Name, Number(target.Measured), Number(target.Limit), target.Met ? "met" : "MISSED" })]);
         return text.ToString();
@@ -43,7 +48,7 @@ internal static class ReportTable
         Line(text, $"");
         Rows(
             text,
-            [string.Create(CultureInfo.InvariantCulture, $"{report.Stacks} stacks of two engines"), "measured"],
+            [string.Create(CultureInfo.InvariantCulture, $"{report.Stacks} stacks of {report.Title}"), "measured"],
             [
                 ["objects per stack", Number(report.ObjectsPerStack)],
                 ["requests per stack to converge", Number(report.RequestsPerStack)],
@@ -56,7 +61,9 @@ internal static class ReportTable
                 ["reads after an operator restart", Number(report.RestartReads)],
                 ["deleted Service is back, p50, ms", Number(report.Latency?.P50Milliseconds)],
                 ["deleted Service is back, p99, ms", Number(report.Latency?.P99Milliseconds)],
+                ["resident memory before the first stack, MiB", Number(report.EmptyMebibytes)],
                 ["resident memory, MiB", Number(report.ResidentMebibytes)],
+                ["of that, for each stack, KiB", Number((report.ResidentMebibytes - report.EmptyMebibytes) * 1024 / report.Stacks)],
                 ["peak memory, MiB", Number(report.PeakMebibytes)],
                 ["SIGTERM until ended, s", Number(report.StopSeconds)],
             ]);

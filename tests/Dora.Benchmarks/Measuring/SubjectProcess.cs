@@ -74,6 +74,16 @@ internal sealed partial class SubjectProcess : IAsyncDisposable
         return false;
     }
 
+    /// <summary>Waits until it ends by itself.</summary>
+    /// <returns>How long it ran.</returns>
+    /// <exception cref="InvalidOperationException">It failed.</exception>
+    public async Task<TimeSpan> EndAsync(CancellationToken cancellationToken)
+    {
+        await _process.WaitForExitAsync(cancellationToken);
+        var elapsed = Elapsed;
+        return _process.ExitCode == 0 ? elapsed : throw Ended();
+    }
+
     /// <summary>Asks it to end and waits; kills it if it does not.</summary>
     /// <returns>How long it took.</returns>
     public async Task<TimeSpan> StopAsync()
@@ -99,8 +109,11 @@ internal sealed partial class SubjectProcess : IAsyncDisposable
     public void RequireRunning()
     {
         if (_process.HasExited)
-            throw new InvalidOperationException($"{_log}: the program ended with exit code {_process.ExitCode}; its last lines:\n{string.Join('\n', File.ReadLines(_log).TakeLast(10))}");
+            throw Ended();
     }
+
+    private InvalidOperationException Ended() =>
+        new($"{_log}: the program ended with exit code {_process.ExitCode}; its last lines:\n{string.Join('\n', File.ReadLines(_log).TakeLast(10))}");
 
     public async ValueTask DisposeAsync()
     {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Benchmarks.Measuring;
@@ -9,24 +8,22 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Dora.Benchmarks.Stacks;
 
-/// <summary>Many stacks of two engines and the real operator: what they cost to converge, and what they cost afterwards.</summary>
-internal sealed class StackBenchmark(Bench bench, int count, int samples)
+/// <summary>Many stacks and the real operator: what they cost to converge, and what they cost afterwards.</summary>
+internal sealed class StackBenchmark(Bench bench, StackLoad load, int count, int samples)
 {
-    private const string Namespace = "bench-stacks";
     private const string ForeignAnnotation = "example.com/touched";
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-    private static readonly JsonElement _postgres = JsonDocument.Parse("""{"instances":3}""").RootElement;
-    private static readonly JsonElement _redis = JsonDocument.Parse("""{"mode":"Sentinel","instances":3}""").RootElement;
 
     public async Task<StackReport> RunAsync(string program, CancellationToken cancellationToken)
     {
         using var client = bench.Connect();
-        await bench.EnsureNamespaceAsync(client, Namespace, cancellationToken);
+        await bench.EnsureNamespaceAsync(client, load.Namespace, cancellationToken);
 
         StackReport report;
-        await using (var first = await OperatorUnderTest.StartAsync(bench, "operator", program, cancellationToken))
+        await using (var first = await OperatorUnderTest.StartAsync(bench, "operator", program, load.Namespace, cancellationToken))
         {
-            report = await ConvergeAsync(client, first, cancellationToken);
+            var empty = first.Process.Memory().Resident;
+            report = await ConvergeAsync(client, first, cancellationToken) with { EmptyMebibytes = empty };
             report = report with { ResyncWrites = await ResyncAsync(client, first, cancellationToken) };
             report = report with { Latency = await LatencyAsync(client, first, cancellationToken) };
             var memory = first.Process.Memory();
@@ -35,25 +32,27 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
             report = report with { ResidentMebibytes = memory.Resident, PeakMebibytes = memory.Peak, StopSeconds = stop.TotalSeconds };
         }
 
-        await using var second = await OperatorUnderTest.StartAsync(bench, "operator-restarted", program, cancellationToken);
+        await using var second = await OperatorUnderTest.StartAsync(bench, "operator-restarted", program, load.Namespace, cancellationToken);
         return await RestartAsync(second, report, cancellationToken);
     }
 
     private async Task<StackReport> ConvergeAsync(KubeClient client, OperatorUnderTest subject, CancellationToken cancellationToken)
     {
-        bench.Say($"creating {count} stacks of two engines");
+        bench.Say($"creating {count} stacks of {load.Title}");
         var since = await subject.CountersAsync(cancellationToken);
         var began = bench.Clock.GetTimestamp();
         await bench.ForEachAsync(Enumerable.Range(0, count), async (i, token) => await client.CreateAsync(StackResource.Type, Stack(i), token), cancellationToken);
         var (counters, lastRequest) = await subject.SettleAsync(since, 2 * count, began, cancellationToken);
         var cpu = subject.Process.CpuSeconds();
         var objects = await CountObjectsAsync(client, cancellationToken);
-        var statuses = await client.ListAsync(StackResource.Type, Namespace, new(), cancellationToken)
+        var statuses = await client.ListAsync(StackResource.Type, load.Namespace, new(), cancellationToken)
             .CountAsync(stack => stack.Status?.ObservedGeneration == stack.Metadata.Generation, cancellationToken);
         if (statuses != count)
             throw new InvalidOperationException($"the operator is quiet, but only {statuses} of {count} stacks have a status for their generation");
         bench.Say($"converged: {objects} objects, {counters.Writes - since.Writes} writes, {counters.Reads - since.Reads} reads, {lastRequest.TotalSeconds:f1} s");
         return new(
+            load.Title,
+            load.RequestsAboveObjects,
             count,
             objects / (double)count,
             (counters.Requests - since.Requests) / (double)count,
@@ -75,7 +74,7 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
             throw new InvalidOperationException($"{touched.Count} of {count} stacks have a Service");
         await bench.ForEachAsync(
             touched,
-            async (service, token) => await client.PatchAsync(KubeTypes.Services, Namespace, service.Metadata.Name!, touch, token),
+            async (service, token) => await client.PatchAsync(KubeTypes.Services, load.Namespace, service.Metadata.Name!, touch, token),
             cancellationToken);
         var (counters, _) = await subject.SettleAsync(since, 2 * count, began, cancellationToken);
         bench.Say($"resync: {counters.Passes - since.Passes} passes, {counters.Writes - since.Writes} writes");
@@ -89,7 +88,7 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
         var victims = Math.Min(samples, services.Count);
         bench.Say($"deleting {victims} Services, one after the other");
         using var watching = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var returns = new ReturnWatch(client, bench.Clock);
+        var returns = new ReturnWatch(client, load.Namespace, bench.Clock);
         var watch = returns.RunAsync(watching.Token);
         await returns.Synced.WaitAsync(cancellationToken);
         var times = new List<double>(victims);
@@ -99,7 +98,7 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
             var victim = services[i * services.Count / victims].Metadata.Name!;
             var back = returns.Expect(victim);
             var deleted = bench.Clock.GetTimestamp();
-            await client.DeleteAsync(KubeTypes.Services.Resource, Namespace, victim, new(), cancellationToken);
+            await client.DeleteAsync(KubeTypes.Services.Resource, load.Namespace, victim, new(), cancellationToken);
             times.Add(bench.Clock.GetElapsedTime(deleted, await SeenAsync(client, subject, victim, back, cancellationToken)).TotalMilliseconds);
         }
 
@@ -117,7 +116,7 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
         catch (TimeoutException fault)
         {
             // Who is late: the operator that did not write, or the watch that did not tell?
-            var there = await client.FindAsync(KubeTypes.Services, Namespace, victim, cancellationToken);
+            var there = await client.FindAsync(KubeTypes.Services, load.Namespace, victim, cancellationToken);
             throw new TimeoutException(
                 $"the deleted Service {victim} was not seen again within {Patience.TotalSeconds} s; it exists: {there is not null}, made {there?.Metadata.CreationTimestamp:O}, now {bench.Clock.GetUtcNow():O}\n{await subject.StateAsync(cancellationToken)}\nits log is operator.log",
                 fault);
@@ -134,14 +133,12 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
         return report with { RestartWrites = counters.Writes, RestartReads = counters.Reads, PeakMebibytes = peak };
     }
 
-    private static ComplianceStack Stack(int i) => new(
-        new($"stack-{i}", Namespace),
-        new(Tier.Development, new Dictionary<string, JsonElement>(StringComparer.Ordinal) { ["postgres"] = _postgres, ["redis"] = _redis }));
+    private ComplianceStack Stack(int i) => new(new($"stack-{i}", load.Namespace), new(load.Tier, load.Engines));
 
-    private static async Task<List<Service>> ServicesAsync(KubeClient client, CancellationToken cancellationToken) =>
-        await client.ListAsync(KubeTypes.Services, Namespace, new(Labels.ManagedSelector), cancellationToken).ToListAsync(cancellationToken);
+    private async Task<List<Service>> ServicesAsync(KubeClient client, CancellationToken cancellationToken) =>
+        await client.ListAsync(KubeTypes.Services, load.Namespace, new(Labels.ManagedSelector), cancellationToken).ToListAsync(cancellationToken);
 
-    private static async Task<long> CountObjectsAsync(KubeClient client, CancellationToken cancellationToken)
+    private async Task<long> CountObjectsAsync(KubeClient client, CancellationToken cancellationToken)
     {
         var budgets = await client.ServesAsync(KubeTypes.PodDisruptionBudgets.Resource, cancellationToken)
             ? KubeTypes.PodDisruptionBudgets
@@ -152,7 +149,7 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
 
         async Task<long> OfAsync<T>(KubeType<T> type)
             where T : class, IKubeObject =>
-            await client.ListAsync(type, Namespace, new(Labels.ManagedSelector), cancellationToken).LongCountAsync(cancellationToken);
+            await client.ListAsync(type, load.Namespace, new(Labels.ManagedSelector), cancellationToken).LongCountAsync(cancellationToken);
     }
 
     /// <summary>Tells when a Service of that name exists anew.</summary>
@@ -164,9 +161,9 @@ internal sealed class StackBenchmark(Bench bench, int count, int samples)
         private string? _expected;
         private TaskCompletionSource<long> _back = new();
 
-        public ReturnWatch(KubeClient client, TimeProvider clock)
+        public ReturnWatch(KubeClient client, string ns, TimeProvider clock)
         {
-            _informer = new(client, KubeTypes.Services, new(Namespace, Labels.ManagedSelector), clock, NullLogger.Instance);
+            _informer = new(client, KubeTypes.Services, new(ns, Labels.ManagedSelector), clock, NullLogger.Instance);
             _informer.Subscribe(change =>
             {
                 lock (_lock)
