@@ -1,11 +1,15 @@
 using System.Net;
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace Dora.Kubernetes.Client;
 
-/// <summary>The connections: HTTP/2 by ALPN over TLS, HTTP/1.1 otherwise. A new client certificate means new connections.</summary>
+/// <summary>
+/// The connections: HTTP/2 by ALPN over TLS for requests, HTTP/1.1 for watches and without TLS. A new client certificate means new
+/// connections.
+/// </summary>
 internal sealed class KubeTransport : IDisposable
 {
     private readonly KubeConfig _config;
@@ -56,6 +60,7 @@ internal sealed class KubeTransport : IDisposable
             EnableMultipleHttp2Connections = true,
             PooledConnectionLifetime = Timeout.InfiniteTimeSpan,
             ConnectTimeout = TimeSpan.FromSeconds(10),
+            ConnectCallback = ConnectAsync,
             KeepAlivePingDelay = TimeSpan.FromSeconds(30),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(15),
             KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always,
@@ -74,6 +79,26 @@ internal sealed class KubeTransport : IDisposable
             handler.SslOptions.RemoteCertificateValidationCallback = static (_, _, _, _) => true;
 #pragma warning restore CA5359
         return handler;
+    }
+
+    // A watch may have nothing to say for a minute: without the kernel's probes nobody would notice that its server is gone.
+    private static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
+            socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     private X509ChainPolicy? ChainPolicy()

@@ -17,7 +17,8 @@ internal sealed class KubeWatch<T> : IAsyncDisposable
     private readonly CancellationTokenRegistration _cancelled;
     private readonly TimeSpan _idle;
     private readonly CancellationToken _cancellationToken;
-    private readonly IAsyncEnumerator<WatchFrame<T>?> _frames;
+    private readonly FrameReader _frames;
+    private readonly JsonTypeInfo<WatchFrame<T>> _json;
 
     private KubeWatch(
         KubeSender sender,
@@ -26,7 +27,8 @@ internal sealed class KubeWatch<T> : IAsyncDisposable
         CancellationTokenSource alive,
         CancellationTokenRegistration cancelled,
         TimeSpan idle,
-        IAsyncEnumerator<WatchFrame<T>?> frames,
+        FrameReader frames,
+        JsonTypeInfo<WatchFrame<T>> json,
         CancellationToken cancellationToken)
     {
         _sender = sender;
@@ -36,6 +38,7 @@ internal sealed class KubeWatch<T> : IAsyncDisposable
         _cancelled = cancelled;
         _idle = idle;
         _frames = frames;
+        _json = json;
         _cancellationToken = cancellationToken;
     }
 
@@ -52,8 +55,7 @@ internal sealed class KubeWatch<T> : IAsyncDisposable
             var stream = await response.Content.ReadAsStreamAsync(alive.Token);
             alive.CancelAfter(Timeout.InfiniteTimeSpan);
             var frameJson = JsonMetadataServices.CreateValueInfo<WatchFrame<T>>(json.Options, new WatchFrameConverter<T>(json));
-            var frames = JsonSerializer.DeserializeAsyncEnumerable(new WholeFrames(stream), frameJson, topLevelValues: true, alive.Token);
-            return new(sender, call.Subject, response, alive, cancelled, idle, frames.GetAsyncEnumerator(alive.Token), cancellationToken);
+            return new(sender, call.Subject, response, alive, cancelled, idle, new(stream), frameJson, cancellationToken);
         }
         catch (Exception fault)
         {
@@ -72,13 +74,13 @@ internal sealed class KubeWatch<T> : IAsyncDisposable
     /// <exception cref="KubeMalformedException">A frame is not what the API promises.</exception>
     public async ValueTask<KubeWatchEvent<T>?> NextAsync()
     {
-        WatchFrame<T> frame;
+        WatchFrame<T>? frame;
         try
         {
             _alive.CancelAfter(_idle);
-            if (!await _frames.MoveNextAsync())
+            frame = await _frames.NextAsync(_json, _alive.Token);
+            if (frame is null)
                 return null;
-            frame = _frames.Current ?? throw new JsonException("a watch frame is null");
 
             // Only waiting counts as idle, not the time a caller takes to work on an event.
             _alive.CancelAfter(Timeout.InfiniteTimeSpan);

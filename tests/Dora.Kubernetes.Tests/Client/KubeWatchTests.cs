@@ -58,7 +58,7 @@ public sealed class KubeWatchTests
     [Theory]
     [InlineData("""{"object":OBJECT,"type":"ADDED"}""")]
     [InlineData("""{"extra":{"type":"x"},"type":"ADDED","more":[1,{"object":2}],"object":OBJECT}""")]
-    [InlineData("  \n\n {\"type\" : \"ADDED\",\r\n \"object\" : OBJECT }  \n ")]
+    [InlineData("  \n\n {\"type\" : \"ADDED\", \"object\" : OBJECT }  \r\n ")]
     public async Task The_order_and_spacing_of_a_frame_do_not_matter(string frame)
     {
         await using var scripted = await ScriptedClient.StartAsync();
