@@ -28,10 +28,28 @@ public sealed class RealOperatorTests(RealServer server)
             {
                 "statefulsets/shop-postgres", "statefulsets/shop-redis", "services/shop-postgres", "services/shop-redis", "secrets/shop-postgres-internal", "secrets/shop-redis-app",
                 "roles/shop-postgres", "rolebindings/shop-postgres", "poddisruptionbudgets/shop-redis", "configmaps/shop-redis-config",
+                "networkpolicies/shop-postgres", "networkpolicies/shop-redis",
             },
             converged.Keys.ToHashSet());
         Assert.Equal("True", (string?)(await run.ConditionAsync("shop", ConditionTypes.Reconciling, "True"))["status"]);
         Assert.NotEqual("True", (string?)(await run.ConditionAsync("shop", ConditionTypes.Stalled, "False"))["status"]);
+
+        await run.StopAsync();
+        _ = run.Start();
+        await run.PassesAsync(3);
+        Assert.Equal(converged, await run.VersionsAsync());
+    }
+
+    [Fact]
+    public async Task All_engines_with_settings_of_pods_and_network_converge_and_a_restart_writes_nothing()
+    {
+        await using var run = await OperatorRun.CreateAsync(server, Rights);
+        _ = run.Start();
+        await run.ApplyAsync("shop", $"{{tier: Production, pods: {DryRunTests.Pods}, network: {DryRunTests.Network}, engines: {{postgres: {{}}, redis: {{}}, mongodb: {{}}, influxdb: {{}}, neo4j: {{}}}}}}");
+        var converged = await run.ConvergedAsync("shop");
+        Assert.Superset(
+            new HashSet<string> { "networkpolicies/shop-postgres-pooler", "deployments/shop-postgres-pooler", "networkpolicies/shop-neo4j", "networkpolicies/shop-mongodb", "networkpolicies/shop-influxdb", "networkpolicies/shop-redis" },
+            converged.Keys.ToHashSet());
 
         await run.StopAsync();
         _ = run.Start();
