@@ -56,7 +56,7 @@ public static class StructuralSchema
         var type = Nullable.GetUnderlyingType(typeInfo.Type) ?? typeInfo.Type;
         if (Reference(schema) is { } target)
         {
-            return Contains(PathOf(target.Split('/')[1..]), path)
+            return Contains(PathOf(target.Split('/').AsSpan()[1..]), path)
                 ? throw new SchemaException(path, $"{type.Name} contains itself; structural schemas cannot recurse")
                 : schema;
         }
