@@ -151,6 +151,6 @@ public sealed class DryRunTests(RealServer server)
         }
     }
 
-    // Of a StatefulSet that exists these are never compared; here they are new.
-    private static JsonObject Claims(JsonObject body) => new() { ["claims"] = (body["spec"] as JsonObject)?["volumeClaimTemplates"]?.DeepClone() };
+    // Of a StatefulSet that exists these are never compared; here they are new. They are templates, which the server completes.
+    private static JsonObject Claims(JsonObject body) => new() { ["template"] = (body["spec"] as JsonObject)?["volumeClaimTemplates"]?.DeepClone() };
 }

@@ -58,6 +58,24 @@ public sealed class RealOperatorTests(RealServer server)
     }
 
     [Fact]
+    public async Task A_policy_that_somebody_opens_is_shut_again()
+    {
+        await using var run = await OperatorRun.CreateAsync(server, Rights);
+        _ = run.Start();
+        await run.ApplyAsync("shop", Spec);
+        await run.ConvergedAsync("shop");
+
+        var policy = run.Path(KubeTypes.NetworkPolicies.Resource, "shop-redis");
+        var wanted = (await run.Api.Get(policy)).Must(200).Body["spec"]!;
+        var opened = wanted.DeepClone();
+        foreach (var peer in opened["ingress"]!.AsArray().SelectMany(rule => rule!["from"]!.AsArray()))
+            peer!["namespaceSelector"] = new JsonObject();
+        (await run.Api.Patch(policy, new JsonObject { ["spec"] = opened })).Must(200);
+        await run.UntilAsync(KubeTypes.NetworkPolicies.Resource, "shop-redis", body => JsonNode.DeepEquals(body["spec"], wanted));
+        await run.ConvergedAsync("shop");
+    }
+
+    [Fact]
     public async Task A_foreign_port_is_undone_and_a_deleted_object_comes_back()
     {
         await using var run = await OperatorRun.CreateAsync(server, Rights);
