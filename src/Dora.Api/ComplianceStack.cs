@@ -30,7 +30,11 @@ public sealed record ComplianceStackSpec(
     [property: Description("What becomes of volumes and credentials when the stack or an engine is deleted: Retain keeps them for a stack of the same name, Delete removes them.")]
     DeletionPolicy DeletionPolicy = DeletionPolicy.Retain,
     [property: Description("Where passwords come from.")]
-    CredentialSettings? Credentials = null);
+    CredentialSettings? Credentials = null,
+    [property: Description("Where the pods of all engines run. A field that an engine's own 'pods' gives takes the place of the one here, lists and maps as a whole; [] and {} there mean none.")]
+    PodSettings? Pods = null,
+    [property: Description("Who may reach the servers over the network.")]
+    NetworkSettings? Network = null);
 
 /// <summary>Sizing and strictness.</summary>
 [JsonConverter(typeof(EnumNames<Tier>))]

@@ -12,6 +12,9 @@ public static class Labels
     /// <summary>Recommended label: the engine.</summary>
     public const string Name = "app.kubernetes.io/name";
 
+    /// <summary>The operator's own pods carry it as <see cref="Name"/>.</summary>
+    public const string OperatorName = "dora-operator";
+
     /// <summary>The stack an object belongs to.</summary>
     public const string Stack = "dora-operator.io/stack";
 

@@ -79,6 +79,8 @@ public interface IEngineCluster
 /// <param name="DeletionPolicy">What becomes of volumes.</param>
 /// <param name="Images">Where images come from.</param>
 /// <param name="Capabilities">What the API server serves.</param>
+/// <param name="Pods">Where the pods of all engines run, or null.</param>
+/// <param name="Network">Who may reach the servers, or null for the defaults.</param>
 public sealed record StackContext(
     string Namespace,
     string Name,
@@ -87,7 +89,9 @@ public sealed record StackContext(
     string StackVersion,
     DeletionPolicy DeletionPolicy,
     ImageSource Images,
-    ClusterCapabilities Capabilities);
+    ClusterCapabilities Capabilities,
+    PodSettings? Pods = null,
+    NetworkSettings? Network = null);
 
 /// <summary>What the API server serves, where it differs between supported versions.</summary>
 /// <param name="PolicyV1">policy/v1 (Kubernetes 1.21 on).</param>

@@ -108,6 +108,7 @@ public sealed class InfluxDbCluster : IEngineCluster
                 objects.Add(PodDefaults.DisruptionBudget(_names));
         }
 
+        objects.AddRange(InfluxDbServices.Access(_plan).Render(_names));
         objects.Add(InfluxDbStatefulSet.Render(_plan, config, ScaleIn.Replicas(_plan.Instances, observed)));
         return objects;
     }

@@ -14,7 +14,8 @@ internal sealed record InfluxDbPlan(
     string Organization,
     IReadOnlyList<DatabasePlan> Databases,
     IReadOnlyList<UserPlan> Users,
-    IReadOnlyList<DownsamplingPlan> Downsampling)
+    IReadOnlyList<DownsamplingPlan> Downsampling,
+    PodPlan Pods)
 {
     public const int HttpPort = 8086;
     public const string AdminUser = "admin";
@@ -55,7 +56,8 @@ internal sealed record InfluxDbPlan(
             settings.Organization ?? "dora",
             DatabasesOf(settings),
             UsersOf(names, settings),
-            [.. (settings.Downsampling ?? []).Select(DownsamplingOf)]);
+            [.. (settings.Downsampling ?? []).Select(DownsamplingOf)],
+            PodPlan.Of(names.Stack, settings.Pods));
     }
 
     /// <summary>Memory of a member in Mi.</summary>

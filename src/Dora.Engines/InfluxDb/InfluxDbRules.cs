@@ -23,7 +23,8 @@ internal static partial class InfluxDbRules
             .Concat(Users(plan, settings))
             .Concat(Downsampling(plan, settings))
             .Concat(SettingsRules.Storage($"{Root}.storage", plan.Storage, observed))
-            .Concat(SettingsRules.Resources($"{Root}.resources", plan.Resources)))
+            .Concat(SettingsRules.Resources($"{Root}.resources", plan.Resources))
+            .Concat(PodRules.Check($"{Root}.pods", plan.Pods.Own)))
             yield return violation;
         if (SettingsRules.Mebibytes(plan.Resources.Memory) is { } memory && memory < LeastMemory)
             yield return new($"{Root}.resources.memory", $"{plan.Resources.Memory} is less than InfluxDB needs", $"give it {LeastMemory}Mi at least");

@@ -30,7 +30,9 @@ public sealed record InfluxDbSettings(
     [property: Description("Users beside 'app'. Each gets a Secret '<stack>-influxdb-user-<name>': a password (1.x) or a token (2.x). Other grants are another token: read the Secret anew."), ListMap("name"), MaxItems(64)]
     IReadOnlyList<InfluxDbUser>? Users = null,
     [property: Description("Coarser copies of measurements, made by the server: continuous queries (1.x, named 'dora.<name>') or tasks (2.x). What is taken from the list ends."), ListMap("name"), MaxItems(64)]
-    IReadOnlyList<InfluxDbDownsampling>? Downsampling = null)
+    IReadOnlyList<InfluxDbDownsampling>? Downsampling = null,
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
+    PodSettings? Pods = null)
 {
     /// <summary>Names of databases, policies, tasks and organisations. A leading '_' is InfluxDB's own.</summary>
     public const string NamePattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$";

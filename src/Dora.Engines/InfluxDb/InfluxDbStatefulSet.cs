@@ -28,7 +28,7 @@ internal static class InfluxDbStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), Pod(plan)),
+                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), plan.Pods.Place(Pod(plan), names.Selector)),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,
@@ -52,9 +52,7 @@ internal static class InfluxDbStatefulSet
         EnableServiceLinks: false,
         // On SIGTERM the server writes what is in memory to disk.
         TerminationGracePeriodSeconds: 120,
-        SecurityContext: PodDefaults.PodSecurity,
-        Affinity: PodDefaults.Spread(plan.Names.Stack.Tier, plan.Names.Selector),
-        TopologySpreadConstraints: PodDefaults.ZoneSpread(plan.Names.Stack.Tier, plan.Names.Selector));
+        SecurityContext: PodDefaults.PodSecurity);
 
     // What the probes log in with; the administrator's password of 1.x is not in reach of the server's container.
     private static KeyToPath ProbeCredential(InfluxDbPlan plan) => plan.IsV2
@@ -86,7 +84,7 @@ internal static class InfluxDbStatefulSet
 
     private static Container Common(InfluxDbPlan plan, string name, string script) => new(
         Name: name,
-        Image: plan.Names.Stack.Images.Of("influxdb", plan.Version),
+        Image: plan.Pods.Image("influxdb", plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
         Command: ["/bin/sh", $"/config/{script}"],
         Resources: PodDefaults.Resources(plan.Resources),

@@ -107,6 +107,7 @@ public sealed class MongoDbCluster : IEngineCluster
         ];
         if (_names.Stack.Tier != Tier.Development)
             objects.Add(PodDefaults.DisruptionBudget(_names));
+        objects.AddRange(MongoDbServices.Access.Render(_names));
         var arbiter = MongoDbScaleIn.KeepsArbiter(_plan, observed);
         objects.Add(MongoDbStatefulSet.Data(_plan, config, MongoDbScaleIn.Replicas(_plan, observed), arbiter));
         if (arbiter)

@@ -14,7 +14,8 @@ internal sealed record MongoDbPlan(
     ResourceSettings Resources,
     IReadOnlyList<MongoDbDatabase> Databases,
     IReadOnlyList<MongoDbRole> Roles,
-    IReadOnlyList<MongoDbUser> Users)
+    IReadOnlyList<MongoDbUser> Users,
+    PodPlan Pods)
 {
     public const int DefaultPort = 27017;
     public const string ReplicaSet = "rs0";
@@ -53,7 +54,8 @@ internal sealed record MongoDbPlan(
             ResourceSettings.Complete(settings.Resources, cpu, memory),
             settings.Databases ?? [],
             settings.Roles ?? [],
-            settings.Users ?? []);
+            settings.Users ?? [],
+            PodPlan.Of(names.Stack, settings.Pods));
     }
 
     /// <summary>

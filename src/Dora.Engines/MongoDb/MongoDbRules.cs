@@ -19,6 +19,7 @@ internal static class MongoDbRules
         .. Versions(plan, observed),
         .. SettingsRules.Storage($"{Path}.storage", plan.Storage, observed),
         .. SettingsRules.Resources($"{Path}.resources", plan.Resources),
+        .. PodRules.Check($"{Path}.pods", plan.Pods.Own),
         .. Memory(plan),
         .. Databases(plan),
         .. Roles(plan),

@@ -28,7 +28,9 @@ public sealed record MongoDbSettings(
     [property: Description("Roles in database admin, kept as declared. A role that is not declared any more stays."), ListMap("name"), MaxItems(32)]
     IReadOnlyList<MongoDbRole>? Roles = null,
     [property: Description("Users beside app, monitor and backup, kept as declared, each with its password in Secret <stack>-mongodb-user-<name>. A user that is not declared any more is dropped."), ListMap("name"), MaxItems(32)]
-    IReadOnlyList<MongoDbUser>? Users = null);
+    IReadOnlyList<MongoDbUser>? Users = null,
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
+    PodSettings? Pods = null);
 
 /// <summary>Supported major versions.</summary>
 [JsonConverter(typeof(EnumNames<MongoDbVersion>))]

@@ -48,7 +48,8 @@ internal static class MongoDbStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: With(names.Selector, component)),
-                Template: new(new(Labels: With(names.ObjectLabels, component), Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), pod),
+                // The arbiter counts as a member when members spread over nodes: a node that takes it and a data member takes the majority.
+                Template: new(new(Labels: With(names.ObjectLabels, component), Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), plan.Pods.Place(pod, names.Selector)),
                 Replicas: replicas,
                 // Members must all be up to found the set.
                 PodManagementPolicy: "Parallel",
@@ -57,7 +58,6 @@ internal static class MongoDbStatefulSet
                 RevisionHistoryLimit: 5)));
     }
 
-    // The arbiter counts as a member when members spread over nodes: a node that takes it and a data member with it takes the majority.
     private static PodSpec Pod(MongoDbPlan plan, IReadOnlyList<Container> containers, IReadOnlyList<Volume> volumes) => new(
         Containers: containers,
         Volumes:
@@ -74,9 +74,7 @@ internal static class MongoDbStatefulSet
         EnableServiceLinks: false,
         // Stepping down and catching up (at most 25 s), then a checkpoint of everything that is dirty in the cache.
         TerminationGracePeriodSeconds: 120,
-        SecurityContext: PodDefaults.PodSecurity,
-        Affinity: PodDefaults.Spread(plan.Names.Stack.Tier, plan.Names.Selector),
-        TopologySpreadConstraints: PodDefaults.ZoneSpread(plan.Names.Stack.Tier, plan.Names.Selector));
+        SecurityContext: PodDefaults.PodSecurity);
 
     private static Container Server(MongoDbPlan plan, ResourceSettings resources, bool holdsData) => Common(plan, "mongodb", "start-mongod.sh") with
     {
@@ -123,7 +121,7 @@ internal static class MongoDbStatefulSet
 
     private static Container Common(MongoDbPlan plan, string name, string script) => new(
         Name: name,
-        Image: plan.Names.Stack.Images.Of("mongodb", plan.Version),
+        Image: plan.Pods.Image("mongodb", plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
         Command: ["/bin/bash", $"/config/{script}"],
         Env:

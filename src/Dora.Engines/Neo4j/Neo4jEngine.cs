@@ -88,6 +88,7 @@ public sealed class Neo4jCluster : IEngineCluster
         objects.Add(Neo4jServices.Bolt(_plan));
         if (_names.Stack.Tier != Tier.Development)
             objects.Add(PodDefaults.DisruptionBudget(_names));
+        objects.AddRange(Neo4jServices.Access(_plan).Render(_names));
         objects.Add(Neo4jStatefulSet.Render(_plan, config, Neo4jScaling.Replicas(_plan, observed)));
         return objects;
     }

@@ -18,7 +18,8 @@ internal sealed record Neo4jPlan(
     IReadOnlyList<Neo4jRole> Roles,
     IReadOnlyList<Neo4jUser> Users,
     Neo4jLdap? Ldap,
-    IReadOnlyDictionary<string, string> Parameters)
+    IReadOnlyDictionary<string, string> Parameters,
+    PodPlan Pods)
 {
     public const int BoltPort = 7687;
     public const int HttpPort = 7474;
@@ -63,7 +64,8 @@ internal sealed record Neo4jPlan(
             settings.Roles ?? [],
             settings.Users ?? [],
             settings.Ldap,
-            settings.Parameters ?? new Dictionary<string, string>());
+            settings.Parameters ?? new Dictionary<string, string>(),
+            PodPlan.Of(names.Stack, settings.Pods));
     }
 
     /// <summary>All members.</summary>

@@ -16,6 +16,7 @@ internal static partial class Neo4jRules
         .. Change(plan, observed),
         .. SettingsRules.Storage($"{Path}.storage", plan.Storage, observed),
         .. Memory(plan),
+        .. PodRules.Check($"{Path}.pods", plan.Pods.Own),
         .. Parameters(plan),
         .. Neo4jDeclarationRules.Check(plan),
     ];

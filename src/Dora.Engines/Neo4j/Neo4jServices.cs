@@ -1,3 +1,4 @@
+using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
 namespace Dora.Engines.Neo4j;
@@ -7,6 +8,12 @@ internal static class Neo4jServices
 {
     private static readonly ServicePort BoltPort = new(Neo4jPlan.BoltPort, "bolt", "bolt", "TCP");
     private static readonly ServicePort HttpPort = new(Neo4jPlan.HttpPort, "http", "http", "TCP");
+
+    /// <summary>The cluster's ports know no password: only members reach them.</summary>
+    public static NetworkAccess Access(Neo4jPlan plan) => new(
+        [Neo4jPlan.BoltPort, Neo4jPlan.HttpPort],
+        plan.Clustered ? [Neo4jPlan.ClusterPort, Neo4jPlan.RaftPort, Neo4jPlan.RoutingPort] : [],
+        [Neo4jPlan.HttpPort]);
 
     /// <summary>Names each member, ready or not: members must find each other before any of them can be ready.</summary>
     public static Manifest Members(Neo4jPlan plan)

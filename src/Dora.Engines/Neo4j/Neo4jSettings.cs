@@ -46,7 +46,9 @@ public sealed record Neo4jSettings(
     [property: Description("Authentication of people by LDAP beside the native users (Enterprise).")]
     Neo4jLdap? Ldap = null,
     [property: Description("Further settings of neo4j.conf; only those that start with 'db.' are accepted. A change restarts the members."), MaxProperties(32), MaxLength(256)]
-    IReadOnlyDictionary<string, string>? Parameters = null);
+    IReadOnlyDictionary<string, string>? Parameters = null,
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
+    PodSettings? Pods = null);
 
 /// <summary>Supported versions.</summary>
 [JsonConverter(typeof(EnumNames<Neo4jVersion>))]

@@ -31,7 +31,7 @@ internal static class Neo4jStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), Pod(plan)),
+                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), plan.Pods.Place(Pod(plan), names.Selector)),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,
@@ -61,14 +61,12 @@ internal static class Neo4jStatefulSet
             EnableServiceLinks: false,
             // A stop writes a checkpoint; killing it in the middle makes the next start recover for as long.
             TerminationGracePeriodSeconds: plan.Names.Stack.Tier == Tier.Development ? 300 : 3600,
-            SecurityContext: PodDefaults.PodSecurity,
-            Affinity: PodDefaults.Spread(plan.Names.Stack.Tier, plan.Names.Selector),
-            TopologySpreadConstraints: PodDefaults.ZoneSpread(plan.Names.Stack.Tier, plan.Names.Selector));
+            SecurityContext: PodDefaults.PodSecurity);
     }
 
     private static Container Server(Neo4jPlan plan) => new(
         Name: "neo4j",
-        Image: plan.Names.Stack.Images.Of("neo4j", plan.Enterprise ? $"{plan.Version}-enterprise" : plan.Version),
+        Image: plan.Pods.Image("neo4j", plan.Enterprise ? $"{plan.Version}-enterprise" : plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
         Command: ["tini", "-g", "--", "/bin/sh", "/config/start-neo4j.sh"],
         Env: Environment(plan),

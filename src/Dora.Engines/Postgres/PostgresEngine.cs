@@ -69,6 +69,7 @@ public sealed class PostgresCluster : IEngineCluster
             violations.Add(new($"{path}.instances", $"{_plan.Instances} instances are not possible", "choose 1 to 9"));
         violations.AddRange(SettingsRules.Storage($"{path}.storage", _plan.Storage, observed));
         violations.AddRange(SettingsRules.Resources($"{path}.resources", _plan.Resources));
+        violations.AddRange(PodRules.Check($"{path}.pods", _plan.Pods.Own));
         violations.AddRange(PostgresParameters.Check(_plan));
         violations.AddRange(PostgresDeclarationRules.Check(_settings));
         violations.AddRange(PoolerPlan.Check(_plan));
@@ -119,6 +120,7 @@ public sealed class PostgresCluster : IEngineCluster
         ];
         if (_names.Stack.Tier != Tier.Development)
             objects.Add(PodDefaults.DisruptionBudget(_names));
+        objects.AddRange(PostgresServices.Access(_plan).Render(_names));
         if (_plan.Pooler is { } pooler)
             objects.AddRange(PostgresPooler.Render(_plan, pooler));
         objects.Add(PostgresStatefulSet.Render(_plan, ScaleIn.Replicas(_plan.Instances, observed)));

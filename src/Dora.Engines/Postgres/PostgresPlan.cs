@@ -14,7 +14,8 @@ internal sealed record PostgresPlan(
     IReadOnlyDictionary<string, string> Parameters,
     IReadOnlyList<RolePlan> Roles,
     IReadOnlyList<DatabasePlan> Databases,
-    PoolerPlan? Pooler)
+    PoolerPlan? Pooler,
+    PodPlan Pods)
 {
     public const int Port = 5432;
     public const int RestPort = 8008;
@@ -48,7 +49,8 @@ internal sealed record PostgresPlan(
             settings.Parameters ?? new Dictionary<string, string>(),
             [.. OwnRoles(names, pooler), .. (settings.Roles ?? []).Select(role => Declared(names, role))],
             [.. Declared(settings, pooler)],
-            pooler);
+            pooler,
+            PodPlan.Of(names.Stack, settings.Pods));
     }
 
     /// <summary>Roles such that each comes after those whose rights it has.</summary>

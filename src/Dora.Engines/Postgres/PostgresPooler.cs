@@ -18,6 +18,8 @@ internal static class PostgresPooler
         yield return Manifest.Of(KubeTypes.ConfigMaps, new(names.Meta(pooler.Names.Cluster), new Dictionary<string, string> { ["pgbouncer.ini"] = Config(plan, pooler) }));
         yield return Manifest.Of(KubeTypes.Services, new(
             names.Meta(pooler.Names.Cluster), new([new(PostgresPlan.Port, "postgresql", "pgbouncer", "TCP")], pooler.Names.Selector, Type: "ClusterIP")));
+        foreach (var policy in new NetworkAccess([Port], [], []).Render(names, pooler.Names.Cluster, pooler.Names.Selector))
+            yield return policy;
         if (names.Stack.Tier != Tier.Development)
         {
             var type = names.Stack.Capabilities.PolicyV1 ? KubeTypes.PodDisruptionBudgets : KubeTypes.PodDisruptionBudgetsBeta;
@@ -29,7 +31,7 @@ internal static class PostgresPooler
             names.Meta(pooler.Names.Cluster),
             new(
                 Selector: new(MatchLabels: pooler.Names.Selector),
-                Template: new(new(Labels: pooler.Names.ObjectLabels, Annotations: annotations), Pod(plan, pooler)),
+                Template: new(new(Labels: pooler.Names.ObjectLabels, Annotations: annotations), plan.Pods.Place(Pod(plan, pooler), pooler.Names.Selector)),
                 Replicas: pooler.Instances,
                 // Where each pod needs a node of its own, there may be none for one more.
                 Strategy: new("RollingUpdate", new(MaxUnavailable: 1, MaxSurge: 0)),
@@ -68,7 +70,7 @@ internal static class PostgresPooler
         [
             new(
                 Name: "pgbouncer",
-                Image: plan.Names.Stack.Images.Of("postgres", plan.Version),
+                Image: plan.Pods.Image("postgres", plan.Version),
                 ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
                 Command: ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"],
                 Ports: [new(Port, "pgbouncer", "TCP")],
@@ -88,7 +90,5 @@ internal static class PostgresPooler
         AutomountServiceAccountToken: false,
         EnableServiceLinks: false,
         TerminationGracePeriodSeconds: 60,
-        SecurityContext: PodDefaults.PodSecurity,
-        Affinity: PodDefaults.Spread(plan.Names.Stack.Tier, pooler.Names.Selector),
-        TopologySpreadConstraints: PodDefaults.ZoneSpread(plan.Names.Stack.Tier, pooler.Names.Selector));
+        SecurityContext: PodDefaults.PodSecurity);
 }

@@ -28,7 +28,9 @@ public sealed record PostgresSettings(
     [property: Description("Databases beside 'app'. Only the owner, 'monitor' and 'backup' may connect, and whom the owner lets in. One that is taken from the list is kept."), ListMap("name"), MaxItems(16)]
     IReadOnlyList<PostgresDatabase>? Databases = null,
     [property: Description("PgBouncer in front of the primary, in transaction mode, at Service '<stack>-postgres-pooler'. Default by tier: none, none, 2 instances.")]
-    PoolerSettings? Pooler = null)
+    PoolerSettings? Pooler = null,
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods; holds for the pooler too, whose program is in the same image.")]
+    PodSettings? Pods = null)
 {
     /// <summary>Names of parameters; those of extensions have a dot.</summary>
     public const string ParameterPattern = "^[a-z_][a-z0-9_]{0,62}(\\.[a-z_][a-z0-9_]{0,62})?$";

@@ -18,7 +18,7 @@ internal static class PostgresStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: labels, Annotations: annotations), Pod(plan)),
+                Template: new(new(Labels: labels, Annotations: annotations), plan.Pods.Place(Pod(plan), names.Selector)),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,
@@ -42,14 +42,12 @@ internal static class PostgresStatefulSet
             AutomountServiceAccountToken: true,
             EnableServiceLinks: false,
             TerminationGracePeriodSeconds: 120,
-            SecurityContext: PodDefaults.PodSecurity,
-            Affinity: PodDefaults.Spread(names.Stack.Tier, names.Selector),
-            TopologySpreadConstraints: PodDefaults.ZoneSpread(names.Stack.Tier, names.Selector));
+            SecurityContext: PodDefaults.PodSecurity);
     }
 
     private static Container Server(PostgresPlan plan) => new(
         Name: "postgres",
-        Image: plan.Names.Stack.Images.Of("postgres", plan.Version),
+        Image: plan.Pods.Image("postgres", plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
         Command: ["/usr/bin/patroni", "/etc/patroni/patroni.yml"],
         Env: Environment(plan.Names),

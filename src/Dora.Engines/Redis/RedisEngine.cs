@@ -72,6 +72,7 @@ public sealed class RedisCluster : IEngineCluster
             violations.Add(new($"{path}.mode", $"the servers run in mode {mode}", "create a new stack and restore into it", "ImmutableField"));
         violations.AddRange(SettingsRules.Storage($"{path}.storage", _plan.Storage, observed));
         violations.AddRange(SettingsRules.Resources($"{path}.resources", _plan.Resources));
+        violations.AddRange(PodRules.Check($"{path}.pods", _plan.Pods.Own));
         return violations;
     }
 
@@ -111,6 +112,7 @@ public sealed class RedisCluster : IEngineCluster
 
         if (_names.Stack.Tier != Tier.Development)
             objects.Add(PodDefaults.DisruptionBudget(_names));
+        objects.AddRange(RedisServices.Access(_plan.Mode).Render(_names));
         objects.Add(RedisStatefulSet.Render(_plan, config, _plan.Mode == RedisMode.Cluster ? ClusterCommands.Replicas(_plan, observed) : ScaleIn.Replicas(_plan.Instances, observed)));
         return objects;
     }

@@ -11,6 +11,7 @@ internal sealed record RedisPlan(
     int Instances,
     StorageSettings Storage,
     ResourceSettings Resources,
+    PodPlan Pods,
     int Masters = 1,
     int ReplicasPerMaster = 0)
 {
@@ -42,6 +43,7 @@ internal sealed record RedisPlan(
             mode == RedisMode.Cluster ? masters * (1 + replicas) : settings.Instances ?? (mode == RedisMode.Standalone ? 1 : 3),
             new(settings.Storage?.Size ?? size, settings.Storage?.Class),
             ResourceSettings.Complete(settings.Resources, cpu, memory),
+            PodPlan.Of(names.Stack, settings.Pods),
             mode == RedisMode.Cluster ? masters : 1,
             mode == RedisMode.Cluster ? replicas : 0)
         {

@@ -11,6 +11,14 @@ internal static class RedisServices
     private static readonly ServicePort Bus = new(RedisPlan.BusPort, "bus", "bus", "TCP");
     private static readonly ServicePort Sentinel = new(RedisPlan.SentinelPort, "sentinel", "sentinel", "TCP");
 
+    /// <summary>Clients ask the Sentinels for the master; the bus of a cluster knows no password and is for members only.</summary>
+    public static NetworkAccess Access(RedisMode mode) => mode switch
+    {
+        RedisMode.Sentinel => new([RedisPlan.Port, RedisPlan.SentinelPort], [RedisPlan.Port, RedisPlan.SentinelPort], [RedisPlan.Port, RedisPlan.SentinelPort]),
+        RedisMode.Cluster => new([RedisPlan.Port], [RedisPlan.Port, RedisPlan.BusPort], [RedisPlan.Port]),
+        _ => new([RedisPlan.Port], [], [RedisPlan.Port]),
+    };
+
     /// <summary>Names each member, ready or not: Sentinels find members by these names whatever their addresses become.</summary>
     public static Manifest Members(EngineNames names, RedisMode mode) => Manifest.Of(KubeTypes.Services, new(
         names.Meta(names.Members),

@@ -32,7 +32,9 @@ public sealed record RedisSettings(
     [property: Description("Mode Cluster: replicas of each master. Default 1. With 0, the keys of a member that fails are away until it is back."), Minimum(0), Maximum(3)]
     int? ReplicasPerMaster = null,
     [property: Description("Users beside app, monitor and backup; the password of each stands in a Secret of its own. One that is not declared any more is removed. Nothing restarts."), MaxItems(32), ListMap("name")]
-    IReadOnlyList<RedisUser>? Users = null);
+    IReadOnlyList<RedisUser>? Users = null,
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
+    PodSettings? Pods = null);
 
 /// <summary>Supported versions.</summary>
 [JsonConverter(typeof(EnumNames<RedisVersion>))]

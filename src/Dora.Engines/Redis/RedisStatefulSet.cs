@@ -20,7 +20,7 @@ internal static class RedisStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), Pod(plan)),
+                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), plan.Pods.Place(Pod(plan), names.Selector)),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,
@@ -43,9 +43,7 @@ internal static class RedisStatefulSet
         AutomountServiceAccountToken: false,
         EnableServiceLinks: false,
         TerminationGracePeriodSeconds: 60,
-        SecurityContext: PodDefaults.PodSecurity,
-        Affinity: PodDefaults.Spread(plan.Names.Stack.Tier, plan.Names.Selector),
-        TopologySpreadConstraints: PodDefaults.ZoneSpread(plan.Names.Stack.Tier, plan.Names.Selector));
+        SecurityContext: PodDefaults.PodSecurity);
 
     private static Container Server(RedisPlan plan) => Common(plan, "redis", "start-redis.sh") with
     {
@@ -69,7 +67,7 @@ internal static class RedisStatefulSet
 
     private static Container Common(RedisPlan plan, string name, string script) => new(
         Name: name,
-        Image: plan.Names.Stack.Images.Of("redis", plan.Version),
+        Image: plan.Pods.Image("redis", plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
         Command: ["/bin/sh", $"/config/{script}"],
         Env:

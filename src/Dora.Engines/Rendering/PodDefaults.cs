@@ -32,13 +32,21 @@ public static class PodDefaults
     public static StatefulSetUpdateStrategy UpdateStrategy { get; } = new("OnDelete");
 
     /// <summary>Members prefer different nodes in Staging and require them in Production.</summary>
-    public static Affinity? Spread(Tier tier, IReadOnlyDictionary<string, string> selector)
+    public static AntiAffinityRule AntiAffinityOf(Tier tier) => tier switch
+    {
+        Tier.Production => AntiAffinityRule.Required,
+        Tier.Staging => AntiAffinityRule.Preferred,
+        _ => AntiAffinityRule.None,
+    };
+
+    /// <summary>Keeps members on different nodes.</summary>
+    public static Affinity? Spread(AntiAffinityRule rule, IReadOnlyDictionary<string, string> selector)
     {
         var term = new PodAffinityTerm(new(MatchLabels: selector), "kubernetes.io/hostname");
-        return tier switch
+        return rule switch
         {
-            Tier.Production => new(new(RequiredDuringSchedulingIgnoredDuringExecution: [term])),
-            Tier.Staging => new(new(PreferredDuringSchedulingIgnoredDuringExecution: [new(100, term)])),
+            AntiAffinityRule.Required => new(new(RequiredDuringSchedulingIgnoredDuringExecution: [term])),
+            AntiAffinityRule.Preferred => new(new(PreferredDuringSchedulingIgnoredDuringExecution: [new(100, term)])),
             _ => null,
         };
     }

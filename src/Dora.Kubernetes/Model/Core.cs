@@ -90,8 +90,8 @@ public sealed record NetworkPolicyPeer(LabelSelector? PodSelector = null, LabelS
 /// <summary>A CIDR.</summary>
 public sealed record IpBlock(string Cidr, IReadOnlyList<string>? Except = null);
 
-/// <summary>A port and protocol.</summary>
-public sealed record NetworkPolicyPort(IntOrString? Port = null, string? Protocol = null);
+/// <summary>A port, or those up to a last one, and protocol.</summary>
+public sealed record NetworkPolicyPort(IntOrString? Port = null, string? Protocol = null, int? EndPort = null);
 
 /// <summary>coordination.k8s.io/v1 Lease.</summary>
 public sealed record Lease(ObjectMeta Metadata, LeaseSpec? Spec = null, string? ApiVersion = "coordination.k8s.io/v1", string? Kind = "Lease") : IKubeObject;

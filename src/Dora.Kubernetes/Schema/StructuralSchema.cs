@@ -35,6 +35,7 @@ public static class StructuralSchema
             TreatNullObliviousAsNonNullable = true,
             TransformSchemaNode = Transform,
         }).AsObject();
+        Inline(schema, schema);
         CelBounds.Check(schema);
         return schema;
     }
@@ -53,8 +54,13 @@ public static class StructuralSchema
     private static JsonObject Describe(JsonObject schema, JsonTypeInfo typeInfo, JsonPropertyInfo? property, string path)
     {
         var type = Nullable.GetUnderlyingType(typeInfo.Type) ?? typeInfo.Type;
-        if (schema.ContainsKey("$ref"))
-            throw new SchemaException(path, $"{type.Name} contains itself; structural schemas cannot recurse");
+        if (Reference(schema) is { } target)
+        {
+            return Contains(PathOf(target.Split('/').AsSpan()[1..]), path)
+                ? throw new SchemaException(path, $"{type.Name} contains itself; structural schemas cannot recurse")
+                : schema;
+        }
+
         if (schema.ContainsKey("anyOf"))
             throw new SchemaException(path, $"{type.Name} is polymorphic; structural schemas have one type");
 
@@ -72,6 +78,22 @@ public static class StructuralSchema
         if (!IsDescribed(schema))
             throw new SchemaException(path, $"{type.Name} is read by a converter of its own: say what it looks like, e.g. [Quantity] or [PreserveUnknownFields]");
         return InOrder(schema);
+    }
+
+    private static string? Reference(JsonObject schema) => (string?)schema["$ref"];
+
+    private static bool Contains(string outer, string inner) =>
+        outer.Length == 0 || inner == outer || inner.StartsWith($"{outer}.", StringComparison.Ordinal) || inner.StartsWith($"{outer}[", StringComparison.Ordinal);
+
+    // A record that is used in two places is described once, and the exporter points there from the second.
+    private static void Inline(JsonNode? node, JsonObject root)
+    {
+        foreach (var (keyword, child) in (node as JsonObject)?.ToArray() ?? [])
+        {
+            if (child is JsonObject schema && Reference(schema) is { } target)
+                node![keyword] = target.Split('/')[1..].Aggregate((JsonNode)root, (found, token) => found[token]!).DeepClone();
+            Inline(node![keyword], root);
+        }
     }
 
     private static bool IsDescribed(JsonObject schema) => schema.ContainsKey("type") || schema.ContainsKey(IntOrStringKeyword);

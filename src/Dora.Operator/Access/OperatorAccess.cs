@@ -11,7 +11,7 @@ namespace Dora.Operator.Access;
 internal static class OperatorAccess
 {
     /// <summary>Name of the account, of its roles and of the Deployment.</summary>
-    public const string Name = "dora-operator";
+    public const string Name = Labels.OperatorName;
 
     /// <summary>Name of the leader's Lease.</summary>
     public const string LeaseName = "dora-operator";
@@ -42,6 +42,7 @@ internal static class OperatorAccess
         On(KubeTypes.Roles.Resource, Own),
         On(KubeTypes.RoleBindings.Resource, Own),
         On(KubeTypes.PodDisruptionBudgets.Resource, Own),
+        On(KubeTypes.NetworkPolicies.Resource, Own),
         // Claims are made by StatefulSets; the operator grows them, owns or disowns them, and removes those it owns.
         On(KubeTypes.PersistentVolumeClaims.Resource, [.. Watch, "patch", "delete"]),
         // Roles are labels of pods; a member restarts by the deletion of its pod.

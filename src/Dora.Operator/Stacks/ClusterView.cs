@@ -45,6 +45,7 @@ public sealed class ClusterView
             Add(KubeTypes.PersistentVolumeClaims);
             Add(KubeTypes.Pods);
             Add(capabilities.DisruptionBudgets);
+            Add(KubeTypes.NetworkPolicies);
 
             void Add<T>(KubeType<T> type)
                 where T : class, IKubeObject

@@ -105,7 +105,11 @@ public static class DesiredState
                     && Holds(item!.AsObject(), match, inPodTemplate));
         }
 
-        return wanted.Count == live.Count && wanted.Zip(live).All(pair => pair.First is null ? pair.Second is null : HoldsValue(pair.First, pair.Second, inPodTemplate));
+        // Outside pod templates the server adds nothing to such elements, and one field more is another meaning: a namespace
+        // selector beside a pod selector lets in pods of everywhere.
+        return inPodTemplate
+            ? wanted.Count == live.Count && wanted.Zip(live).All(pair => pair.First is null ? pair.Second is null : HoldsValue(pair.First, pair.Second, inPodTemplate))
+            : JsonNode.DeepEquals(wanted, live);
     }
 
     private static bool SameScalar(JsonValue wanted, JsonValue live)

@@ -29,6 +29,8 @@ public static class StackDefinition
         var schema = crd["spec"]!["versions"]![0]!["schema"]!["openAPIV3Schema"]!;
         var spec = schema["properties"]!["spec"]!;
         spec["properties"]!["engines"] = Engines(spec["properties"]!["engines"]!);
+        // Every engine has an image of its own: there is none for all.
+        spec["properties"]!["pods"]!["properties"]!.AsObject().Remove("image");
         return crd;
     }
 

@@ -67,7 +67,9 @@ public static class StackPlanner
             stack.Spec.StackVersion,
             stack.Spec.DeletionPolicy,
             images,
-            capabilities);
+            capabilities,
+            stack.Spec.Pods,
+            stack.Spec.Network);
     }
 
     private static IEnumerable<Violation> StackViolations(ComplianceStack stack)
@@ -86,6 +88,9 @@ public static class StackPlanner
             if (EngineCatalogue.Find(key) is null)
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
+
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network)))
+            yield return violation;
     }
 
     private static List<BoundEngine> Bind(StackObservation observed, List<Violation> violations)

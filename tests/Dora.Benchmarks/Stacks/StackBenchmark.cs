@@ -145,7 +145,7 @@ internal sealed class StackBenchmark(Bench bench, StackLoad load, int count, int
             : KubeTypes.PodDisruptionBudgetsBeta;
         return await OfAsync(KubeTypes.StatefulSets) + await OfAsync(KubeTypes.Services) + await OfAsync(KubeTypes.ConfigMaps)
             + await OfAsync(KubeTypes.Secrets) + await OfAsync(KubeTypes.ServiceAccounts) + await OfAsync(KubeTypes.Roles)
-            + await OfAsync(KubeTypes.RoleBindings) + await OfAsync(budgets);
+            + await OfAsync(KubeTypes.RoleBindings) + await OfAsync(KubeTypes.NetworkPolicies) + await OfAsync(budgets);
 
         async Task<long> OfAsync<T>(KubeType<T> type)
             where T : class, IKubeObject =>

@@ -106,6 +106,7 @@ internal static class StackRows
         new("mode changed", Redis("mode: Standalone"), "spec.engines.redis.mode", Mode, Redis("mode: Sentinel")),
         new("mode removed", Redis(""), "spec.engines.redis.mode", Mode, Redis("mode: Standalone")),
         new("mode added", Redis("mode: Sentinel"), "spec.engines.redis.mode", Mode, Redis("")),
+        .. PodRows.All,
         .. Neo4j.Neo4jRows.All,
         .. MongoDb.MongoDbRows.All,
     ];
@@ -126,6 +127,7 @@ internal static class StackRows
         ("more databases, users and downsampling", InfluxDb(""), InfluxDb("databases: [{name: a, retention: 7y}], users: [{name: b, grants: [{database: a, access: ReadWrite}]}], downsampling: [{name: c, source: app, target: a, every: 1h}]")),
         ("engine removed", Engines("redis: {mode: Standalone}, postgres: {}"), Postgres("")),
         ("tier raised", Redis("mode: Sentinel"), "{tier: Production, engines: {redis: {mode: Sentinel}}}"),
+        .. PodRows.Allowed,
         .. MongoDb.MongoDbRows.Allowed,
     ];
 

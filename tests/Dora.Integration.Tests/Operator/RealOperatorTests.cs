@@ -28,6 +28,7 @@ public sealed class RealOperatorTests(RealServer server)
             {
                 "statefulsets/shop-postgres", "statefulsets/shop-redis", "services/shop-postgres", "services/shop-redis", "secrets/shop-postgres-internal", "secrets/shop-redis-app",
                 "roles/shop-postgres", "rolebindings/shop-postgres", "poddisruptionbudgets/shop-redis", "configmaps/shop-redis-config",
+                "networkpolicies/shop-postgres", "networkpolicies/shop-redis",
             },
             converged.Keys.ToHashSet());
         Assert.Equal("True", (string?)(await run.ConditionAsync("shop", ConditionTypes.Reconciling, "True"))["status"]);
@@ -37,6 +38,41 @@ public sealed class RealOperatorTests(RealServer server)
         _ = run.Start();
         await run.PassesAsync(3);
         Assert.Equal(converged, await run.VersionsAsync());
+    }
+
+    [Fact]
+    public async Task All_engines_with_settings_of_pods_and_network_converge_and_a_restart_writes_nothing()
+    {
+        await using var run = await OperatorRun.CreateAsync(server, Rights);
+        _ = run.Start();
+        await run.ApplyAsync("shop", $"{{tier: Production, pods: {DryRunTests.Pods}, network: {DryRunTests.Network}, engines: {{postgres: {{}}, redis: {{}}, mongodb: {{}}, influxdb: {{}}, neo4j: {{}}}}}}");
+        var converged = await run.ConvergedAsync("shop");
+        Assert.Superset(
+            new HashSet<string> { "networkpolicies/shop-postgres-pooler", "deployments/shop-postgres-pooler", "networkpolicies/shop-neo4j", "networkpolicies/shop-mongodb", "networkpolicies/shop-influxdb", "networkpolicies/shop-redis" },
+            converged.Keys.ToHashSet());
+
+        await run.StopAsync();
+        _ = run.Start();
+        await run.PassesAsync(3);
+        Assert.Equal(converged, await run.VersionsAsync());
+    }
+
+    [Fact]
+    public async Task A_policy_that_somebody_opens_is_shut_again()
+    {
+        await using var run = await OperatorRun.CreateAsync(server, Rights);
+        _ = run.Start();
+        await run.ApplyAsync("shop", Spec);
+        await run.ConvergedAsync("shop");
+
+        var policy = run.Path(KubeTypes.NetworkPolicies.Resource, "shop-redis");
+        var wanted = (await run.Api.Get(policy)).Must(200).Body["spec"]!;
+        var opened = wanted.DeepClone();
+        foreach (var peer in opened["ingress"]!.AsArray().SelectMany(rule => rule!["from"]!.AsArray()))
+            peer!["namespaceSelector"] = new JsonObject();
+        (await run.Api.Patch(policy, new JsonObject { ["spec"] = opened })).Must(200);
+        await run.UntilAsync(KubeTypes.NetworkPolicies.Resource, "shop-redis", body => JsonNode.DeepEquals(body["spec"], wanted));
+        await run.ConvergedAsync("shop");
     }
 
     [Fact]

@@ -23,6 +23,7 @@ public sealed record GardenSpec(
     [Duration] string Watering = "24h",
     [Quantity] string? Water = null,
     Pond? Pond = null,
+    Pond? Basin = null,
     [MaxItems(5), MaxLength(63)] IReadOnlyList<string>? Paths = null,
     [MaxProperties(8)][MaxLength(253)] IReadOnlyDictionary<string, string>? Labels = null,
     [AcceptsNull, MaxLength(63)] string? Note = null,
@@ -30,7 +31,7 @@ public sealed record GardenSpec(
     IntOrString? Gate = null,
     [PreserveUnknownFields] JsonObject? Extras = null);
 
-public sealed record Pond([Quantity] string Size, int Fish = 0);
+public sealed record Pond([Quantity] string Size, int Fish = 0, [MaxItems(4), MaxLength(63)] IReadOnlyList<string>? Plants = null);
 
 public enum Soil
 {

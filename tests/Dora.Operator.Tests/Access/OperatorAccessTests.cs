@@ -66,6 +66,14 @@ public sealed class OperatorAccessTests
         Assert.All(OperatorAccess.Lease.Where(rule => !rule.Verbs.Contains("create")), rule => Assert.Equal([OperatorAccess.LeaseName], rule.ResourceNames));
 
     [Fact]
+    public void The_policies_of_engines_let_in_the_pods_that_are_deployed()
+    {
+        var labels = KubeYaml.Read(File.ReadAllText(Path.Combine(GoldenFile.RepositoryRoot, "config/manager/deployment.yaml")))!["spec"]!["template"]!["metadata"]!["labels"]!;
+        Assert.Equal(Labels.OperatorName, (string?)labels[Labels.Name]);
+        Assert.Contains($"{Labels.Name}: {Labels.OperatorName}\n", File.ReadAllText(Path.Combine(GoldenFile.RepositoryRoot, "helm/dora-operator/templates/_names.tpl")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Compacting_keeps_every_right()
     {
         PolicyRule[] rules = [new(["watch", "get"], [""], ["pods", "secrets"]), new(["get"], ["apps"], ["pods"]), new(["list", "get"], [""], ["pods"])];

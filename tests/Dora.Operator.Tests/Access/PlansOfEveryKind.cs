@@ -42,6 +42,7 @@ internal static class PlansOfEveryKind
         "roles" => manifest.Body.Deserialize(KubeTypes.Roles.Json)!,
         "rolebindings" => manifest.Body.Deserialize(KubeTypes.RoleBindings.Json)!,
         "poddisruptionbudgets" => manifest.Body.Deserialize(KubeTypes.PodDisruptionBudgets.Json)!,
+        "networkpolicies" => manifest.Body.Deserialize(KubeTypes.NetworkPolicies.Json)!,
         "persistentvolumeclaims" => manifest.Body.Deserialize(KubeTypes.PersistentVolumeClaims.Json)!,
         _ => throw new ArgumentException($"{manifest.Resource} is rendered by an engine, but not known here", nameof(manifest)),
     };

@@ -33,6 +33,9 @@ public sealed class CommandTests
     [InlineData("spec: {tier: Development, stackVersion: \"1999.01\", engines: {redis: {}}}", "spec.stackVersion")]
     [InlineData("spec: {tier: Giant, engines: {redis: {}}}", "spec.tier")]
     [InlineData("spec: {tier: Development, nonsense: 1, engines: {redis: {}}}", "spec.nonsense")]
+    [InlineData("spec: {tier: Development, pods: {image: \"redis:7\"}, engines: {redis: {}}}", "spec.pods.image")]
+    [InlineData("spec: {tier: Development, pods: {tolerations: [{}]}, engines: {redis: {}}}", "spec.pods.tolerations[0]")]
+    [InlineData("spec: {tier: Development, network: {clients: [{}]}, engines: {redis: {}}}", "spec.network.clients[0]")]
     [InlineData("spec: [", "")]
     public void Bad_input_names_the_field_and_fails(string spec, string field)
     {

@@ -20,8 +20,9 @@ public sealed class ConvergenceTests
         await host.ConvergedAsync("shop");
 
         var objects = host.Server.All(KubeTypes.StatefulSets.Resource).Count + host.Server.All(KubeTypes.Services.Resource).Count + host.Server.All(KubeTypes.ConfigMaps.Resource).Count
-            + host.Server.All(KubeTypes.ServiceAccounts.Resource).Count + host.Server.All(KubeTypes.Roles.Resource).Count + host.Server.All(KubeTypes.RoleBindings.Resource).Count + host.Server.All(KubeTypes.Secrets.Resource).Count;
-        Assert.Equal(24, objects);
+            + host.Server.All(KubeTypes.ServiceAccounts.Resource).Count + host.Server.All(KubeTypes.Roles.Resource).Count + host.Server.All(KubeTypes.RoleBindings.Resource).Count + host.Server.All(KubeTypes.Secrets.Resource).Count
+            + host.Server.All(KubeTypes.NetworkPolicies.Resource).Count;
+        Assert.Equal(26, objects);
         var requests = host.Server.Requests.All.Where(request => request.Verb is not ("watch" or "list")).ToList();
         Assert.True(requests.Count <= objects + 3, string.Join("\n", requests));
     }
@@ -73,6 +74,21 @@ public sealed class ConvergenceTests
         Assert.NotNull(host.Find(KubeTypes.StatefulSets.Resource, "shop-postgres"));
         Assert.NotNull(host.Find(KubeTypes.Secrets.Resource, "shop-redis-internal"));
         Assert.Equal(6, host.Server.All(KubeTypes.PersistentVolumeClaims.Resource).Count);
+    }
+
+    [Fact]
+    public async Task NetworkPolicies_go_when_they_are_disabled_and_come_back()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        host.Apply("shop", "{tier: Development, engines: {redis: {}}}");
+        await host.UntilAsync(() => host.Find(KubeTypes.NetworkPolicies.Resource, "shop-redis") is not null);
+        await host.ConvergedAsync("shop");
+        host.PatchSpec("shop", "{network: {policies: Disabled}}");
+        await host.UntilAsync(() => host.Find(KubeTypes.NetworkPolicies.Resource, "shop-redis") is null);
+        Assert.NotNull(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
+        host.PatchSpec("shop", "{network: {policies: Enabled, clients: []}}");
+        await host.UntilAsync(() => host.Find(KubeTypes.NetworkPolicies.Resource, "shop-redis")?["spec"]!["ingress"] is JsonArray { Count: 1 });
+        await host.ConvergedAsync("shop");
     }
 
     [Fact]

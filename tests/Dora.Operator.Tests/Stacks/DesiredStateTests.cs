@@ -22,6 +22,11 @@ public sealed class DesiredStateTests
     [InlineData("""{"ports":[{"name":"a","port":1}]}""", """{"ports":[{"name":"a","port":1},{"name":"b","port":2}]}""", false)]
     [InlineData("""{"template":{"containers":[{"name":"a"}]}}""", """{"template":{"containers":[{"name":"a"},{"name":"mesh"}]}}""", true)]
     [InlineData("""{"template":{"containers":[{"name":"a","image":"x"}]}}""", """{"template":{"containers":[{"name":"a","image":"y"}]}}""", false)]
+    [InlineData("""{"from":[{"podSelector":{"a":"b"}}]}""", """{"from":[{"podSelector":{"a":"b"}}]}""", true)]
+    [InlineData("""{"from":[{"podSelector":{"a":"b"}}]}""", """{"from":[{"podSelector":{"a":"b"},"namespaceSelector":{}}]}""", false)]
+    [InlineData("""{"from":[{"podSelector":{"a":"b"},"namespaceSelector":{}}]}""", """{"from":[{"podSelector":{"a":"b"}}]}""", false)]
+    [InlineData("""{"ports":[{"port":5432}]}""", """{"ports":[{"port":5432,"endPort":65535}]}""", false)]
+    [InlineData("""{"template":{"tolerations":[{"key":"a"}]}}""", """{"template":{"tolerations":[{"key":"a","operator":"Equal"}]}}""", true)]
     [InlineData("""{"volumeClaimTemplates":[{"a":1}]}""", """{"volumeClaimTemplates":[{"a":2}]}""", true)]
     [InlineData("""{"a":true}""", """{"a":"true"}""", false)]
     public void A_wish_holds_when_every_field_of_it_does(string wanted, string live, bool holds) =>
