@@ -125,9 +125,12 @@ public enum EnginePhase
 /// <summary>Stack versions this operator knows.</summary>
 public static class StackVersions
 {
+    /// <summary>The first one.</summary>
+    public const string V202611 = "2026.11";
+
     /// <summary>The newest one; the default of new stacks.</summary>
-    public const string Newest = "2026.11";
+    public const string Newest = "2026.12";
 
     /// <summary>All of them, oldest first.</summary>
-    public static IReadOnlyList<string> All { get; } = [Newest];
+    public static IReadOnlyList<string> All { get; } = [V202611, Newest];
 }

@@ -12,6 +12,9 @@ public static class Labels
     /// <summary>Recommended label: the engine.</summary>
     public const string Name = "app.kubernetes.io/name";
 
+    /// <summary>Recommended label of pods: version of the server.</summary>
+    public const string Version = "app.kubernetes.io/version";
+
     /// <summary>The stack an object belongs to.</summary>
     public const string Stack = "dora-operator.io/stack";
 

@@ -28,7 +28,7 @@ internal static class InfluxDbStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), Pod(plan)),
+                Template: PodTemplates.Of(names, Pod(plan), hash, plan.Version),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

@@ -48,7 +48,7 @@ internal static class MongoDbStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: With(names.Selector, component)),
-                Template: new(new(Labels: With(names.ObjectLabels, component), Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), pod),
+                Template: PodTemplates.Of(names, pod, hash, plan.Version, KeyValuePair.Create(ComponentLabel, component)),
                 Replicas: replicas,
                 // Members must all be up to found the set.
                 PodManagementPolicy: "Parallel",

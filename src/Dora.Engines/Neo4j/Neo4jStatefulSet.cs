@@ -31,7 +31,7 @@ internal static class Neo4jStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), Pod(plan)),
+                Template: PodTemplates.Of(names, Pod(plan), hash, plan.Version),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

@@ -111,6 +111,26 @@ public sealed class RefusalTests
     }
 
     [Fact]
+    public async Task What_runs_keeps_running_when_a_newer_stack_version_is_asked_for_than_the_operator_knows()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        host.Apply("shop", "{tier: Development, engines: {postgres: {}, redis: {}}}");
+        await host.ConvergedAsync("shop");
+        var before = Versions(host);
+        host.PatchSpec("shop", "{stackVersion: '2099.01', engines: {redis: null}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal("UnknownStackVersion", (string?)stalled["reason"]);
+        Assert.Contains($"choose one of {string.Join(", ", StackVersions.All)}, or upgrade the operator", (string?)stalled["message"], StringComparison.Ordinal);
+        await host.PassesAsync(2);
+        Assert.Equal(before, Versions(host));
+    }
+
+    private static IEnumerable<string> Versions(OperatorHost host) =>
+        from kind in new[] { KubeTypes.StatefulSets.Resource, KubeTypes.ConfigMaps.Resource, KubeTypes.Services.Resource }
+        from item in host.Server.All(kind)
+        select $"{kind.Plural}/{item["metadata"]!["name"]} {item["metadata"]!["resourceVersion"]}";
+
+    [Fact]
     public async Task A_name_too_long_names_the_limit()
     {
         await using var host = await OperatorHost.StartAsync();
