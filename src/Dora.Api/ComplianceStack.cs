@@ -27,8 +27,10 @@ public sealed record ComplianceStackSpec(
     string StackVersion = StackVersions.Newest,
     [property: Description("While true, the operator observes and reports, but changes nothing.")]
     bool Paused = false,
-    [property: Description("What becomes of volumes and credentials when the stack or an engine is deleted: Retain keeps them for a stack of the same name, Delete removes them.")]
+    [property: Description("What becomes of volumes and credentials when the stack or an engine is deleted, and of a member's volume when it is scaled in: Retain keeps them for a stack of the same name, Delete removes them.")]
     DeletionPolicy DeletionPolicy = DeletionPolicy.Retain,
+    [property: Description("While true, the API server refuses to delete the stack, where the policy that comes with the operator is installed (Kubernetes 1.30 or later); condition DeletionProtected says whether it is.")]
+    bool DeletionProtection = false,
     [property: Description("Where passwords come from.")]
     CredentialSettings? Credentials = null);
 
