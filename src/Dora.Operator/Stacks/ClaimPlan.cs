@@ -26,9 +26,9 @@ internal sealed record ClaimPlan(IReadOnlyList<PlanStep> Steps, IReadOnlyList<Vo
                 steps.Add(new PlanStep.SetOwner(KubeTypes.PersistentVolumeClaims.Resource, claim.Metadata.Name!, owned));
             if (templates.Select(template => (Template: template, Ordinal: template.OrdinalOf(claim.Metadata.Name!))).FirstOrDefault(match => match.Ordinal is not null) is not { Template: { } template, Ordinal: { } ordinal })
                 continue;
-            if (ordinal < template.Members)
+            if (ordinal < template.Wanted)
                 Grow(engine.Engine.Name, claim, template.Size, observed, steps, problems, unread);
-            else if (owned && ours && MayGo(engine, template, ordinal, observed))
+            else if (ordinal >= template.Members && owned && ours && MayGo(engine, template, ordinal, observed))
                 steps.Add(new PlanStep.Prune(KubeTypes.PersistentVolumeClaims.Resource, claim.Metadata.Name!, claim.Metadata.Uid!));
         }
 
@@ -41,16 +41,12 @@ internal sealed record ClaimPlan(IReadOnlyList<PlanStep> Steps, IReadOnlyList<Vo
         {
             var spec = manifest.Body["spec"]!;
             var live = observed.Live.GetValueOrDefault(new(manifest.Resource, manifest.Name))?.Object as StatefulSet;
-            // On the way in or out there are more members than the spec wants, or shall be more than there are: all of them count.
-            int[] members =
-            [
-                (int?)spec["replicas"] ?? 1,
-                manifest.Name == engine.Cluster.WorkloadName ? engine.Cluster.Instances : 0,
-                live?.Spec?.Replicas ?? 0,
-                live?.Status?.Replicas ?? 0,
-            ];
+            // On the way in, one at a time, more is asked of the StatefulSet than of the stack.
+            var replicas = (int?)spec["replicas"] ?? 1;
+            var wanted = manifest.Name == engine.Cluster.WorkloadName ? engine.Cluster.Instances : replicas;
+            int[] members = [wanted, replicas, live?.Spec?.Replicas ?? 0, live?.Status?.Replicas ?? 0];
             foreach (var template in spec["volumeClaimTemplates"]?.AsArray() ?? [])
-                yield return new((string)template!["metadata"]!["name"]!, manifest.Name, (string)template["spec"]!["resources"]!["requests"]!["storage"]!, members.Max(), live);
+                yield return new((string)template!["metadata"]!["name"]!, manifest.Name, (string)template["spec"]!["resources"]!["requests"]!["storage"]!, wanted, members.Max(), live);
         }
     }
 
@@ -113,9 +109,10 @@ internal sealed record ClaimPlan(IReadOnlyList<PlanStep> Steps, IReadOnlyList<Vo
     /// <param name="Name">Its name.</param>
     /// <param name="Workload">The StatefulSet.</param>
     /// <param name="Size">What claims made from it shall ask for.</param>
+    /// <param name="Wanted">Members that the stack asks for.</param>
     /// <param name="Members">Ordinals below this are members, wanted or still there.</param>
     /// <param name="Live">The StatefulSet as it is, or null.</param>
-    private sealed record ClaimTemplate(string Name, string Workload, string Size, int Members, StatefulSet? Live)
+    private sealed record ClaimTemplate(string Name, string Workload, string Size, int Wanted, int Members, StatefulSet? Live)
     {
         /// <summary>The ordinal of a claim that was made from this template, or null.</summary>
         public int? OrdinalOf(string claim) => ScaleIn.Ordinal(claim) is { } ordinal && claim == $"{Name}-{Workload}-{ordinal}" ? ordinal : null;
