@@ -2,6 +2,8 @@ using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Cli;
+using Dora.Operator.Stacks;
+using Dora.Testing.ApiServer;
 
 namespace Dora.Operator.Tests.Stacks;
 
@@ -108,6 +110,28 @@ public sealed class RefusalTests
         Assert.Contains("spec.engines.redis.instances", (string?)stalled["message"], StringComparison.Ordinal);
         await host.UntilAsync(() => host.Find(KubeTypes.StatefulSets.Resource, "shop-postgres") is not null);
         Assert.Null(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
+    }
+
+    [Fact]
+    public async Task A_volume_that_the_API_server_refuses_to_grow_is_said_and_not_asked_for_at_each_pass()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        await using var workloads = new WorkloadSimulator(host.Server);
+        host.Apply("shop", "{tier: Development, engines: {redis: {storage: {size: 1Gi}}}}");
+        await host.UntilAsync(() => host.Find(KubeTypes.PersistentVolumeClaims.Resource, "data-shop-redis-0")?["status"]?["capacity"] is not null);
+        await host.ConvergedAsync("shop");
+        host.Server.Faults.Add(new("patch", "persistentvolumeclaims"), new Fault.Respond(403, Reason: "Forbidden", Message: "persistentvolumeclaims \"data-shop-redis-0\" is forbidden: exceeded quota: small"));
+        host.PatchSpec("shop", "{engines: {redis: {storage: {size: 2Gi}}}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal(VolumeProblem.Refused, (string?)stalled["reason"]);
+        Assert.Contains("data-shop-redis-0: the API server refuses to grow it (exceeded quota: small)", (string?)stalled["message"], StringComparison.Ordinal);
+        for (var i = 0; i < 3; i++)
+        {
+            host.Server.Patch(KubeTypes.Services.Resource, OperatorHost.Namespace, "shop-redis", new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["wake"] = $"{i}" } } });
+            await host.PassesAsync(1);
+        }
+
+        Assert.Equal(1, host.Server.Requests.Count("patch", "persistentvolumeclaims"));
     }
 
     [Fact]
