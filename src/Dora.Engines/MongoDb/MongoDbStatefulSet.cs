@@ -1,4 +1,3 @@
-using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 

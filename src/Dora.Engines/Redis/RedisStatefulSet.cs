@@ -1,5 +1,4 @@
 using System.Globalization;
-using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Dora.Api;
 using Dora.Engines;
-using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
 namespace Dora.Operator.Stacks;
@@ -19,8 +18,10 @@ public static class StackPlanner
         var violations = StackViolations(observed.Stack).ToList();
         var blocked = violations.Count > 0;
         var engines = Bind(observed, violations);
+        var free = !observed.Stack.Spec.Paused && observed.Stack.Metadata.DeletionTimestamp is null;
+        // Whatever is wrong with the spec, clients must find the master that the servers elected.
         if (blocked)
-            return new([], violations, engines);
+            return new([.. free ? engines.SelectMany(engine => Roles(engine, observed)) : []], violations, engines);
 
         var steps = new List<PlanStep>();
         var wanted = new HashSet<ObjectId>();
@@ -33,14 +34,14 @@ public static class StackPlanner
             found.AddRange(Collisions(engine, desired, observed));
             violations.AddRange(found);
             claims.Add(ClaimPlan.Of(engine, desired, observed));
-            if (found.Count == 0 && !observed.Stack.Spec.Paused)
-                steps.AddRange(EngineSteps(engine, desired, claims[^1], observed));
+            if (free)
+                steps.AddRange(found.Count == 0 ? EngineSteps(engine, desired, claims[^1], observed) : Roles(engine, observed));
         }
 
         // A settings error may hide what an engine wants; then nothing of the stack is removed.
-        if (violations.Count == 0 && !observed.Stack.Spec.Paused)
+        if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
-        return new(observed.Stack.Metadata.DeletionTimestamp is null ? steps : [], violations, engines)
+        return new(steps, violations, engines)
         {
             Volumes = [.. claims.SelectMany(plan => plan.Problems)],
             Unread = [.. claims.SelectMany(plan => plan.Unread).Distinct()],

@@ -1,4 +1,3 @@
-using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Access;
-using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Tests.Stacks;
 
