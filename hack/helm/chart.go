@@ -162,7 +162,7 @@ func (c *Chart) validate(values map[string]interface{}) error {
 }
 
 // render runs every template; those whose names begin with _ only define others, and NOTES.txt is no object.
-func (c *Chart) render(values map[string]interface{}, release Release, kube string) ([]File, error) {
+func (c *Chart) render(values map[string]interface{}, release Release, kube string, served []string) ([]File, error) {
 	root := template.New("chart").Option("missingkey=zero")
 	root.Funcs(functions(root))
 	templates := c.under("templates/")
@@ -179,7 +179,7 @@ func (c *Chart) render(values map[string]interface{}, release Release, kube stri
 		}
 		data := map[string]interface{}{
 			"Values": values, "Release": release, "Chart": c.Meta, "Files": chartFiles(c.Files),
-			"Capabilities": capabilities(kube), "Template": map[string]string{"Name": file.Path, "BasePath": "templates"},
+			"Capabilities": capabilities(kube, served), "Template": map[string]string{"Name": file.Path, "BasePath": "templates"},
 		}
 		var out bytes.Buffer
 		if err := root.ExecuteTemplate(&out, file.Path, data); err != nil {

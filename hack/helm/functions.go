@@ -113,7 +113,7 @@ func (f chartFiles) Glob(pattern string) (chartFiles, error) {
 
 type apiVersions []string
 
-// Has says whether the cluster serves a group version; without a cluster only what every Kubernetes serves.
+// Has says whether the cluster serves a group version; without a cluster only what every Kubernetes serves and what --api-versions names.
 func (a apiVersions) Has(version string) bool {
 	for _, served := range a {
 		if served == version {
@@ -123,11 +123,11 @@ func (a apiVersions) Has(version string) bool {
 	return false
 }
 
-func capabilities(kube string) map[string]interface{} {
+func capabilities(kube string, served []string) map[string]interface{} {
 	var major, minor int
 	fmt.Sscanf(kube, "v%d.%d", &major, &minor)
 	return map[string]interface{}{
 		"KubeVersion": map[string]string{"Version": kube, "Major": fmt.Sprint(major), "Minor": fmt.Sprint(minor), "GitVersion": kube},
-		"APIVersions": apiVersions{"v1", "apps/v1", "policy/v1", "rbac.authorization.k8s.io/v1"},
+		"APIVersions": append(apiVersions{"v1", "apps/v1", "policy/v1", "rbac.authorization.k8s.io/v1"}, served...),
 	}
 }

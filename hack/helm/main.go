@@ -44,9 +44,10 @@ func render(args []string) error {
 	flags.StringVar(&release.Name, "name", "dora-operator", "release name")
 	flags.StringVar(&release.Namespace, "namespace", "dora-system", "release namespace")
 	kube := flags.String("kube-version", "v1.34.0", "version of Kubernetes")
-	var sets, files list
+	var sets, files, served list
 	flags.Var(&files, "f", "values file; may be given several times")
 	flags.Var(&sets, "set", "PATH=YAML; may be given several times")
+	flags.Var(&served, "api-versions", "a kind that the cluster serves too, as group/version/Kind; may be given several times")
 	crds := flags.Bool("include-crds", false, "print the CRDs too")
 	if err := flags.Parse(args); err != nil || flags.NArg() != 1 {
 		return fmt.Errorf("render needs one chart")
@@ -59,7 +60,7 @@ func render(args []string) error {
 	if err != nil {
 		return err
 	}
-	objects, err := chart.render(values, release, *kube)
+	objects, err := chart.render(values, release, *kube, served)
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,13 @@ rules_of() {
         END { exit !found }' "$4"
 }
 
+# With the policy the chart installs what config/default and config/deletion-protection do.
+equals_kustomize_with_policy() {
+    { "$KUBECTL" kustomize "$ROOT/config/default" && echo --- && "$KUBECTL" kustomize "$ROOT/config/deletion-protection"; } >"$WORK/protected.yaml"
+    render --include-crds "${SERVED[@]}" >"$WORK/chart.yaml"
+    "$CHART_TOOL" equal "$WORK/protected.yaml" "$WORK/chart.yaml"
+}
+
 every_value_documented() {
     # shellcheck disable=SC2016 # backticks of Markdown
     diff <("$CHART_TOOL" values "$CHART") <(sed -nE 's/^\| `([A-Za-z.]+)` \|.*/\1/p' "$CHART/README.md" | LC_ALL=C sort)
@@ -125,13 +132,19 @@ every_value_shows() {
     output=$(render -f "$HELM/all-values.yaml")
     for text in 'image: "registry.example/op:1"' 'name: login' 'priorityClassName: high' 'disk: ssd' 'key: dedicated' 'weight: 7' \
         'memory: 1Gi' 'team: data' 'note: hello' '--workers=9' '--log-format=text' '--log-level=Debug' '--image-repository=registry.example/engines' \
-        '--image-pull-policy=Always' '--listen=*:8081' 'name: HTTPS_PROXY' 'replicas: 2' 'role: arn' 'interval: 5s' 'prometheus: main' 'port: 9090' 'scrape: "no"'; do
+        '--image-pull-policy=Always' '--listen=*:8081' 'name: HTTPS_PROXY' 'replicas: 2' 'role: arn' 'interval: 5s' 'prometheus: main' 'port: 9090' 'scrape: "no"' 'kind: ValidatingAdmissionPolicy'; do
         grep -qF -- "$text" <<<"$output" || { echo "no '$text' in" && echo "$output" && return 1; }
     done
 }
 
 run_tests() {
     check "The defaults install what config/default does" equals_kustomize
+    check "Where the API server serves it, the policy of config/deletion-protection comes too" equals_kustomize_with_policy
+    check "Where it does not, the policy is left out" lacks ValidatingAdmissionPolicy
+    check "deletionProtection.admissionPolicy=true renders the policy all the same" holds 'kind: ValidatingAdmissionPolicyBinding' --set deletionProtection.admissionPolicy=true
+    check "deletionProtection.admissionPolicy=false renders none" lacks ValidatingAdmissionPolicy "${SERVED[@]}" --set deletionProtection.admissionPolicy=false
+    check "Scope namespaces renders no policy by itself" lacks ValidatingAdmissionPolicy "${SERVED[@]}" "${NAMESPACES[@]}"
+    check "An unknown deletionProtection.admissionPolicy is refused" refuses 'deletionProtection.admissionPolicy' --set deletionProtection.admissionPolicy=maybe
     check "Scope namespaces renders nothing cluster-wide" lacks '^kind: Cluster' "${NAMESPACES[@]}"
     check "Scope namespaces gives each namespace the rules that scope cluster gives all" same_rules_per_namespace
     check "Scope namespaces tells the operator which to watch" holds '- --namespace=ledger' "${NAMESPACES[@]}"
@@ -168,6 +181,7 @@ main() {
     WORK=$(mktemp -d)
     readonly DORA_LOG_DIR WORK
     readonly NAMESPACES=(--set rbac.scope=namespaces --set 'rbac.namespaces=[payments, ledger]')
+    readonly SERVED=(--api-versions admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy)
     trap 'rm -rf "$WORK"' EXIT
     build_renderer
     KUBECTL=$(command -v kubectl) || { ensure_kubernetes kubectl && KUBECTL=$(kubectl_binary); }

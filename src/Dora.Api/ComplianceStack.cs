@@ -27,8 +27,10 @@ public sealed record ComplianceStackSpec(
     string StackVersion = StackVersions.Newest,
     [property: Description("While true, the operator observes and reports, but changes nothing.")]
     bool Paused = false,
-    [property: Description("What becomes of volumes and credentials when the stack or an engine is deleted: Retain keeps them for a stack of the same name, Delete removes them.")]
+    [property: Description("What becomes of volumes and credentials when the stack or an engine is deleted, and of a member's volume when it is scaled in: Retain keeps them for a stack of the same name, Delete removes them.")]
     DeletionPolicy DeletionPolicy = DeletionPolicy.Retain,
+    [property: Description("While true, the API server refuses to delete the stack, where the policy that comes with the operator is installed (Kubernetes 1.30 or later); condition DeletionProtected says whether it is.")]
+    bool DeletionProtection = false,
     [property: Description("Where passwords come from.")]
     CredentialSettings? Credentials = null,
     [property: Description("Where the pods of all engines run. A field that an engine's own 'pods' gives takes the place of the one here, lists and maps as a whole; [] and {} there mean none.")]
@@ -129,9 +131,12 @@ public enum EnginePhase
 /// <summary>Stack versions this operator knows.</summary>
 public static class StackVersions
 {
+    /// <summary>The first one.</summary>
+    public const string V202611 = "2026.11";
+
     /// <summary>The newest one; the default of new stacks.</summary>
-    public const string Newest = "2026.11";
+    public const string Newest = "2026.12";
 
     /// <summary>All of them, oldest first.</summary>
-    public static IReadOnlyList<string> All { get; } = [Newest];
+    public static IReadOnlyList<string> All { get; } = [V202611, Newest];
 }

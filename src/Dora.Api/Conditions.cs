@@ -16,6 +16,9 @@ public static class ConditionTypes
 
     /// <summary>All controls hold.</summary>
     public const string Compliant = "Compliant";
+
+    /// <summary>The API server refuses to delete the stack; there only while <c>spec.deletionProtection</c> is true.</summary>
+    public const string DeletionProtected = "DeletionProtected";
 }
 
 /// <summary>The rules of conditions.</summary>

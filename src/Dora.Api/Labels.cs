@@ -15,6 +15,9 @@ public static class Labels
     /// <summary>The operator's own pods carry it as <see cref="Name"/>.</summary>
     public const string OperatorName = "dora-operator";
 
+    /// <summary>Recommended label of pods: version of the server.</summary>
+    public const string Version = "app.kubernetes.io/version";
+
     /// <summary>The stack an object belongs to.</summary>
     public const string Stack = "dora-operator.io/stack";
 

@@ -47,7 +47,8 @@ internal sealed partial class OperatorProcess : IDisposable
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, journal, health, images, capabilities.Capabilities),
+            new(_view, credentials, journal, health, new(client, clock), images, capabilities.Capabilities),
+            new(client),
             new(client, credentials, journal, logs.CreateLogger<PlanExecutor>()),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,

@@ -32,7 +32,7 @@ internal sealed class OperatorHost : IAsyncDisposable
         var host = new OperatorHost(await InMemoryApiServer.StartAsync(options ?? new(NamespacesExistByThemselves: true)));
         await File.WriteAllTextAsync(host._kubeconfig, host.Server.Kubeconfig());
         if (definition)
-            host.Server.Create(_definitions, null, Sent(StackDefinition.Render()));
+            host.Define(Sent(StackDefinition.Render()));
         if (start)
             _ = host.Start();
         return host;
@@ -66,6 +66,9 @@ internal sealed class OperatorHost : IAsyncDisposable
 
     public void PatchSpec(string name, string spec) =>
         Server.Patch(StackResource.Type.Resource, Namespace, name, Sent(new JsonObject { ["spec"] = KubeYaml.Read(spec) }));
+
+    /// <summary>Serves a custom resource.</summary>
+    public void Define(JsonObject definition) => Server.Create(_definitions, null, definition);
 
     public JsonObject? Find(KubeResource resource, string name) => Server.Find(resource, Namespace, name);
 

@@ -15,20 +15,36 @@ public static class GoldenFile
     /// <summary>Asserts that a text equals the golden file.</summary>
     /// <param name="actual">What the code under test produced.</param>
     /// <param name="path">The file, relative to the repository's root.</param>
-    public static void Matches(string actual, string path)
+    public static void Matches(string actual, string path) => Matches(
+        actual, path, Environment.GetEnvironmentVariable("DORA_UPDATE_GOLDEN") == "1", "run the test with DORA_UPDATE_GOLDEN=1 to write it, and review the difference");
+
+    /// <summary>
+    /// Asserts that a text equals what a release held. <c>DORA_UPDATE_GOLDEN</c> does not touch these files: they are what users run.
+    /// They are written once, when the version is released, with <c>DORA_FREEZE_VERSION</c> naming it.
+    /// </summary>
+    /// <param name="actual">What the code under test produced for that version.</param>
+    /// <param name="version">The released version.</param>
+    /// <param name="path">The file, relative to the repository's root.</param>
+    public static void MatchesRelease(string actual, string version, string path) => Matches(
+        actual,
+        path,
+        Environment.GetEnvironmentVariable("DORA_FREEZE_VERSION") == version,
+        $"{version} is released, so the code has to go on rendering what this file holds: bind the change to a newer version");
+
+    private static void Matches(string actual, string path, bool write, string advice)
     {
         var file = Path.Combine(RepositoryRoot, path);
-        if (Environment.GetEnvironmentVariable("DORA_UPDATE_GOLDEN") == "1")
+        if (write)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
             File.WriteAllText(file, actual);
             return;
         }
 
-        Assert.True(File.Exists(file), $"{path} does not exist; run the test with DORA_UPDATE_GOLDEN=1 to write it");
+        Assert.True(File.Exists(file), $"{path} does not exist; {advice}");
         var expected = File.ReadAllText(file);
         if (actual != expected)
-            Assert.Fail($"{path} differs; run the test with DORA_UPDATE_GOLDEN=1 and review the difference.\n{FirstDifference(expected, actual)}");
+            Assert.Fail($"{path} differs; {advice}.\n{FirstDifference(expected, actual)}");
     }
 
     private static string FirstDifference(string expected, string actual)

@@ -1,4 +1,3 @@
-using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -49,7 +48,7 @@ internal static class MongoDbStatefulSet
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: With(names.Selector, component)),
                 // The arbiter counts as a member when members spread over nodes: a node that takes it and a data member takes the majority.
-                Template: new(new(Labels: With(names.ObjectLabels, component), Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), plan.Pods.Place(pod, names.Selector)),
+                Template: PodTemplates.Of(names, plan.Pods.Place(pod, names.Selector), hash, plan.Version, KeyValuePair.Create(ComponentLabel, component)),
                 Replicas: replicas,
                 // Members must all be up to found the set.
                 PodManagementPolicy: "Parallel",

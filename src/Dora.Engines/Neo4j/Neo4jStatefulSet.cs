@@ -31,7 +31,7 @@ internal static class Neo4jStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), plan.Pods.Place(Pod(plan), names.Selector)),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), hash, plan.Version),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

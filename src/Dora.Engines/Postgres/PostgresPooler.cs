@@ -26,12 +26,11 @@ internal static class PostgresPooler
             yield return Manifest.Of(type, new(names.Meta(pooler.Names.Cluster), new(new(MatchLabels: pooler.Names.Selector), MaxUnavailable: 1)));
         }
 
-        var annotations = new Dictionary<string, string> { [Labels.ConfigHash] = PodDefaults.Hash(Config(plan, pooler)) };
         yield return Manifest.Of(KubeTypes.Deployments, new(
             names.Meta(pooler.Names.Cluster),
             new(
                 Selector: new(MatchLabels: pooler.Names.Selector),
-                Template: new(new(Labels: pooler.Names.ObjectLabels, Annotations: annotations), plan.Pods.Place(Pod(plan, pooler), pooler.Names.Selector)),
+                Template: PodTemplates.Of(pooler.Names, plan.Pods.Place(Pod(plan, pooler), pooler.Names.Selector), PodDefaults.Hash(Config(plan, pooler)), version: null),
                 Replicas: pooler.Instances,
                 // Where each pod needs a node of its own, there may be none for one more.
                 Strategy: new("RollingUpdate", new(MaxUnavailable: 1, MaxSurge: 0)),

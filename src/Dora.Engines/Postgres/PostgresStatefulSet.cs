@@ -1,4 +1,3 @@
-using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -10,15 +9,14 @@ internal static class PostgresStatefulSet
     public static Manifest Render(PostgresPlan plan, int replicas)
     {
         var names = plan.Names;
-        var annotations = new Dictionary<string, string> { [Labels.ConfigHash] = PodDefaults.Hash(PatroniConfig.NeedsRestart(plan)) };
         // Patroni finds its members by the scope label, which pods must carry from the start.
-        var labels = new Dictionary<string, string>(names.ObjectLabels) { [PatroniConfig.ScopeLabel] = names.Cluster };
+        var scope = KeyValuePair.Create(PatroniConfig.ScopeLabel, names.Cluster);
         return Manifest.Of(KubeTypes.StatefulSets, new(
             names.Meta(names.Cluster),
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: labels, Annotations: annotations), plan.Pods.Place(Pod(plan), names.Selector)),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), PodDefaults.Hash(PatroniConfig.NeedsRestart(plan)), plan.Version, scope),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

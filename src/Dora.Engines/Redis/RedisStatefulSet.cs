@@ -1,5 +1,4 @@
 using System.Globalization;
-using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -20,7 +19,7 @@ internal static class RedisStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: new(new(Labels: names.ObjectLabels, Annotations: new Dictionary<string, string> { [Labels.ConfigHash] = hash }), plan.Pods.Place(Pod(plan), names.Selector)),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), hash, plan.Version),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

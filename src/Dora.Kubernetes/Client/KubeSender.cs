@@ -141,7 +141,7 @@ internal sealed partial class KubeSender : IDisposable
     {
         using var request = new HttpRequestMessage(call.Method, new Uri(_prefix + call.Path))
         {
-            // A watch has a connection of its own, see docs/decisions/0008.
+            // A watch has a connection of its own, see docs/decisions/0010.
             Version = call.Subject.Verb == "watch" ? HttpVersion.Version11 : _version,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
             Content = call.Body?.Content(),

@@ -93,6 +93,19 @@ public sealed record IpBlock(string Cidr, IReadOnlyList<string>? Except = null);
 /// <summary>A port, or those up to a last one, and protocol.</summary>
 public sealed record NetworkPolicyPort(IntOrString? Port = null, string? Protocol = null, int? EndPort = null);
 
+/// <summary>admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy; only that it is there matters here.</summary>
+public sealed record ValidatingAdmissionPolicy(ObjectMeta Metadata, string? ApiVersion = "admissionregistration.k8s.io/v1", string? Kind = "ValidatingAdmissionPolicy") : IKubeObject;
+
+/// <summary>admissionregistration.k8s.io/v1 ValidatingAdmissionPolicyBinding.</summary>
+public sealed record ValidatingAdmissionPolicyBinding(
+    ObjectMeta Metadata,
+    ValidatingAdmissionPolicyBindingSpec? Spec = null,
+    string? ApiVersion = "admissionregistration.k8s.io/v1",
+    string? Kind = "ValidatingAdmissionPolicyBinding") : IKubeObject;
+
+/// <summary>Which policy is in force, and what it does: Deny, Warn or Audit.</summary>
+public sealed record ValidatingAdmissionPolicyBindingSpec(string? PolicyName = null, IReadOnlyList<string>? ValidationActions = null);
+
 /// <summary>coordination.k8s.io/v1 Lease.</summary>
 public sealed record Lease(ObjectMeta Metadata, LeaseSpec? Spec = null, string? ApiVersion = "coordination.k8s.io/v1", string? Kind = "Lease") : IKubeObject;
 

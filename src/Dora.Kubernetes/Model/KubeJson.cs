@@ -28,6 +28,8 @@ namespace Dora.Kubernetes.Model;
 [JsonSerializable(typeof(KubeList<RoleBinding>))]
 [JsonSerializable(typeof(KubeList<ClusterRoleBinding>))]
 [JsonSerializable(typeof(KubeList<NetworkPolicy>))]
+[JsonSerializable(typeof(KubeList<ValidatingAdmissionPolicy>))]
+[JsonSerializable(typeof(KubeList<ValidatingAdmissionPolicyBinding>))]
 [JsonSerializable(typeof(KubeList<Lease>))]
 [JsonSerializable(typeof(KubeList<KubeEvent>))]
 public sealed partial class KubeJson : JsonSerializerContext
@@ -60,6 +62,7 @@ public static class KubeTypes
 {
     private const string Apps = "apps";
     private const string Rbac = "rbac.authorization.k8s.io";
+    private const string Admission = "admissionregistration.k8s.io";
 
     /// <summary>Namespaces.</summary>
     public static KubeType<Namespace> Namespaces { get; } = new(new("", "v1", "namespaces", "Namespace", Namespaced: false), KubeJson.Wire.Namespace, KubeJson.Wire.KubeListNamespace);
@@ -111,6 +114,14 @@ public static class KubeTypes
 
     /// <summary>NetworkPolicies.</summary>
     public static KubeType<NetworkPolicy> NetworkPolicies { get; } = new(new("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"), KubeJson.Wire.NetworkPolicy, KubeJson.Wire.KubeListNetworkPolicy);
+
+    /// <summary>ValidatingAdmissionPolicies (Kubernetes 1.30 on).</summary>
+    public static KubeType<ValidatingAdmissionPolicy> ValidatingAdmissionPolicies { get; } = new(
+        new(Admission, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy", Namespaced: false), KubeJson.Wire.ValidatingAdmissionPolicy, KubeJson.Wire.KubeListValidatingAdmissionPolicy);
+
+    /// <summary>ValidatingAdmissionPolicyBindings (Kubernetes 1.30 on).</summary>
+    public static KubeType<ValidatingAdmissionPolicyBinding> ValidatingAdmissionPolicyBindings { get; } = new(
+        new(Admission, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", Namespaced: false), KubeJson.Wire.ValidatingAdmissionPolicyBinding, KubeJson.Wire.KubeListValidatingAdmissionPolicyBinding);
 
     /// <summary>Leases.</summary>
     public static KubeType<Lease> Leases { get; } = new(new("coordination.k8s.io", "v1", "leases", "Lease"), KubeJson.Wire.Lease, KubeJson.Wire.KubeListLease);

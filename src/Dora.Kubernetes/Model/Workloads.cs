@@ -57,7 +57,18 @@ public sealed record PersistentVolumeClaimSpec(
     string? VolumeMode = null);
 
 /// <summary>Observed state of a claim.</summary>
-public sealed record PersistentVolumeClaimStatus(string? Phase = null, IReadOnlyDictionary<string, string>? Capacity = null);
+/// <param name="Phase">Pending, Bound or Lost.</param>
+/// <param name="Capacity">What the volume really has.</param>
+/// <param name="Conditions">How a resize goes.</param>
+/// <param name="AllocatedResourceStatuses">How a resize goes, by resource (Kubernetes 1.28 on), e.g. ControllerResizeInfeasible.</param>
+public sealed record PersistentVolumeClaimStatus(
+    string? Phase = null,
+    IReadOnlyDictionary<string, string>? Capacity = null,
+    IReadOnlyList<PersistentVolumeClaimCondition>? Conditions = null,
+    IReadOnlyDictionary<string, string>? AllocatedResourceStatuses = null);
+
+/// <summary>Resizing, FileSystemResizePending, ControllerResizeError or NodeResizeError.</summary>
+public sealed record PersistentVolumeClaimCondition(string Type, string Status, string? Reason = null, string? Message = null);
 
 /// <summary>storage.k8s.io/v1 StorageClass.</summary>
 public sealed record StorageClass(ObjectMeta Metadata, string? Provisioner = null, bool? AllowVolumeExpansion = null, string? ApiVersion = "storage.k8s.io/v1", string? Kind = "StorageClass") : IKubeObject;

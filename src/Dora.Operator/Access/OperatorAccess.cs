@@ -1,6 +1,7 @@
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Access;
 
@@ -53,6 +54,17 @@ internal static class OperatorAccess
         // Kubernetes lets nobody grant what they do not hold.
         .. EngineCatalogue.All.SelectMany(engine => engine.Grants),
     ]);
+
+    /// <summary>
+    /// Rights on what belongs to no namespace: to read only, and to say why something cannot be. An operator of some namespaces does
+    /// without them.
+    /// </summary>
+    public static IReadOnlyList<PolicyRule> Cluster { get; } =
+    [
+        On(KubeTypes.ValidatingAdmissionPolicies.Resource, ["get"]) with { ResourceNames = [DeletionGuard.PolicyName] },
+        On(KubeTypes.ValidatingAdmissionPolicyBindings.Resource, ["get"]) with { ResourceNames = [DeletionGuard.PolicyName] },
+        On(KubeTypes.StorageClasses.Resource, ["get"]),
+    ];
 
     /// <summary>Rights in the operator's own namespace. A create cannot be bound to a name.</summary>
     public static IReadOnlyList<PolicyRule> Lease { get; } =

@@ -33,6 +33,9 @@ internal static class GenerateCommand
             ["config/rbac/role.yaml"] = Header + KubeYaml.WriteAll(AccessManifests.Roles()),
             ["helm/dora-operator/crds/dora-operator.io_compliancestacks.yaml"] = stack,
             ["helm/dora-operator/rules/stacks.yaml"] = Header + KubeYaml.Write(AccessManifests.Rules(OperatorAccess.Stacks)),
+            ["config/deletion-protection/policy.yaml"] = Header + KubeYaml.WriteAll(AccessManifests.DeletionProtection()),
+            ["helm/dora-operator/policies/deletion-protection.yaml"] = Header + KubeYaml.Write(DeletionProtectionPolicy.Policy()["spec"]!.DeepClone()),
+            ["helm/dora-operator/rules/cluster.yaml"] = Header + KubeYaml.Write(AccessManifests.Rules(OperatorAccess.Cluster)),
             ["helm/dora-operator/rules/lease.yaml"] = Header + KubeYaml.Write(AccessManifests.Rules(OperatorAccess.Lease)),
         };
     }

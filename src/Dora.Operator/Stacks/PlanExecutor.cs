@@ -31,6 +31,10 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             {
                 // Gone already; the cache will say so.
             }
+            catch (KubeForbiddenException exception) when (step is PlanStep.GrowClaim && Admission(exception) is not null)
+            {
+                failures.Add(Refused(observed.Stack, (PlanStep.GrowClaim)step, Admission(exception)!));
+            }
             catch (KubeForbiddenException exception)
             {
                 failures.Add(new("Forbidden", exception.Message, Lasting: true));
@@ -74,6 +78,21 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
     {
         LogPrune(logger, ns, stack, step.Resource.ToString(), step.Name);
         return client.DeleteAsync(step.Resource, ns, step.Name, new(Uid: step.Uid, Propagation: DeletePropagation.Background), cancellationToken);
+    }
+
+    // Why an admission plugin refused (a class that does not let volumes grow, a quota); null where it was the authorizer.
+    private static string? Admission(KubeForbiddenException exception)
+    {
+        const string head = "is forbidden: ";
+        var words = exception.Status?.Message ?? "";
+        var start = words.IndexOf(head, StringComparison.Ordinal);
+        return start < 0 || words.Contains("cannot patch resource", StringComparison.Ordinal) ? null : words[(start + head.Length)..];
+    }
+
+    private StepFailure Refused(ComplianceStack stack, PlanStep.GrowClaim step, string words)
+    {
+        journal.Refused(ObjectKey.Of(stack), step.Name, new(step.Size, words));
+        return new(VolumeProblem.Refused, $"{step.Name}: {VolumeProblem.RefusedBecause(step.Class, words)}", Lasting: true);
     }
 
     private Task DoAsync(StackObservation observed, StackPlan plan, PlanStep step, CancellationToken cancellationToken)

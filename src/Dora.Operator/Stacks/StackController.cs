@@ -15,6 +15,7 @@ namespace Dora.Operator.Stacks;
 public sealed partial class StackController(
     KubeClient client,
     StackObserver observer,
+    StorageClasses classes,
     PlanExecutor executor,
     EngineProber prober,
     HealthStore health,
@@ -47,6 +48,12 @@ public sealed partial class StackController(
         }
 
         var plan = StackPlanner.Plan(observed);
+        if (plan.Unread.Count > 0)
+        {
+            observed = observed with { Classes = await classes.ReadAsync(plan.Unread, cancellationToken).ConfigureAwait(false) };
+            plan = StackPlanner.Plan(observed);
+        }
+
         announcements.Follow(key, plan, observed);
         var report = await executor.ExecuteAsync(observed, plan, cancellationToken).ConfigureAwait(false);
         var findings = await prober.ProbeAsync(observed, plan, cancellationToken).ConfigureAwait(false);

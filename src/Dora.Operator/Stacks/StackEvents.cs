@@ -15,6 +15,7 @@ public sealed class StackEvents(EventRecorder recorder)
         ArgumentNullException.ThrowIfNull(report);
         Objects(stack, report);
         Stalled(stack, now);
+        Unprotected(stack, now);
         foreach (var engine in now.Engines ?? [])
             Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
         foreach (var failure in report.Failures.Where(failure => !failure.Lasting))
@@ -35,6 +36,8 @@ public sealed class StackEvents(EventRecorder recorder)
         var pruned = report.Done.OfType<PlanStep.Prune>().ToList();
         if (pruned.Count > 0)
             Record(stack, KubeEventType.Normal, "ObjectsRemoved", "Prune", $"removed {string.Join(", ", pruned.Select(step => $"{step.Resource.Kind} {step.Name}"))}");
+        foreach (var claim in report.Done.OfType<PlanStep.GrowClaim>())
+            Record(stack, KubeEventType.Normal, "VolumeGrows", "Apply", $"asked for {claim.Size} for {claim.Name}");
         foreach (var member in report.Done.OfType<PlanStep.RestartMember>())
             Record(stack, KubeEventType.Normal, "MemberRestarted", "Restart", $"{member.Engine}: restarted {member.Pod}: {member.Reason}");
         foreach (var command in report.Done.OfType<PlanStep.Command>())
@@ -46,6 +49,13 @@ public sealed class StackEvents(EventRecorder recorder)
         var before = stack.Status?.Conditions.Find(ConditionTypes.Stalled);
         if (now.Conditions.Find(ConditionTypes.Stalled) is { Status: Conditions.True } stalled && stalled.Message != before?.Message)
             Record(stack, KubeEventType.Warning, stalled.Reason, "Validate", stalled.Message);
+    }
+
+    private void Unprotected(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        var before = stack.Status?.Conditions.Find(ConditionTypes.DeletionProtected);
+        if (now.Conditions.Find(ConditionTypes.DeletionProtected) is { Status: Conditions.False } condition && condition.Message != before?.Message)
+            Record(stack, KubeEventType.Warning, condition.Reason, "Validate", condition.Message);
     }
 
     private void Engine(ComplianceStack stack, EngineStatus? before, EngineStatus now)

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Engines;
@@ -26,6 +27,15 @@ public sealed record StackObservation(
     ImageSource Images,
     ClusterCapabilities Capabilities)
 {
+    /// <summary>Whether deletion is refused; read only for a stack that asks for it.</summary>
+    public ProtectionReading Protection { get; init; }
+
+    /// <summary>StorageClasses that were read because a claim of theirs shall grow.</summary>
+    public IReadOnlyDictionary<string, ClassReading> Classes { get; init; } = FrozenDictionary<string, ClassReading>.Empty;
+
+    /// <summary>Claims that the API server refused to grow not long ago.</summary>
+    public IReadOnlyDictionary<string, GrowthRefusal> Refusals { get; init; } = FrozenDictionary<string, GrowthRefusal>.Empty;
+
     /// <summary>Of a stack in no cluster: everything is missing.</summary>
     public static StackObservation Nowhere(ComplianceStack stack, ImageSource images) => new(
         stack,
@@ -51,6 +61,40 @@ public sealed record LiveObject(KubeResource Resource, IKubeObject Object, Func<
     /// <summary>Its metadata.</summary>
     public ObjectMeta Meta => Object.Metadata;
 }
+
+/// <summary>Whether the API server refuses to delete protected stacks.</summary>
+public enum ProtectionReading
+{
+    /// <summary>The operator may not look.</summary>
+    Unknown,
+
+    /// <summary>The policy is installed and denies.</summary>
+    Enforced,
+
+    /// <summary>The API server knows no such policies.</summary>
+    NotServed,
+
+    /// <summary>It knows them, and ours is missing or does not deny.</summary>
+    NotInstalled,
+}
+
+/// <summary>Whether volumes of a StorageClass can grow.</summary>
+public enum ClassReading
+{
+    /// <summary>It cannot be read: the API server decides.</summary>
+    Unknown,
+
+    /// <summary>allowVolumeExpansion is true.</summary>
+    Expandable,
+
+    /// <summary>It is not.</summary>
+    Fixed,
+}
+
+/// <summary>What the API server said when a claim was to grow.</summary>
+/// <param name="Size">To this size.</param>
+/// <param name="Detail">Its words.</param>
+public sealed record GrowthRefusal(string Size, string Detail);
 
 /// <summary>A credential Secret as last read.</summary>
 public abstract record SecretReading

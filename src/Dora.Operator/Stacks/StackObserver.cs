@@ -8,7 +8,7 @@ using Dora.Operator.Credentials;
 namespace Dora.Operator.Stacks;
 
 /// <summary>Gathers what is known of a stack: from the caches, and its credentials by name.</summary>
-public sealed class StackObserver(ClusterView view, CredentialStore credentials, WriteJournal journal, HealthStore health, ImageSource images, ClusterCapabilities capabilities)
+public sealed class StackObserver(ClusterView view, CredentialStore credentials, WriteJournal journal, HealthStore health, DeletionGuard guard, ImageSource images, ClusterCapabilities capabilities)
 {
     /// <summary>The observation, or null when the stack is gone.</summary>
     public async Task<StackObservation?> LoadAsync(ObjectKey key, CancellationToken cancellationToken)
@@ -39,7 +39,11 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
         // Volumes without a status: a stack created again over data that its old passwords open.
         var isNew = stack.Status is null && unreadable.Count == 0 && !live.Values.Any(value => value.Object is PersistentVolumeClaim);
         var secrets = await credentials.ReadAsync(stack, Secrets(stack), isNew, cancellationToken).ConfigureAwait(false);
-        return new(stack, live, pods, health.Of(key), secrets, pending, unreadable, images, capabilities);
+        return new(stack, live, pods, health.Of(key), secrets, pending, unreadable, images, capabilities)
+        {
+            Refusals = journal.Refusals(key),
+            Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
+        };
     }
 
     /// <summary>What is left of a stack that is gone; empty while it is there.</summary>

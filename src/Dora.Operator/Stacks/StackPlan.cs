@@ -11,7 +11,14 @@ namespace Dora.Operator.Stacks;
 public sealed record StackPlan(
     IReadOnlyList<PlanStep> Steps,
     IReadOnlyList<Violation> Violations,
-    IReadOnlyList<BoundEngine> Engines);
+    IReadOnlyList<BoundEngine> Engines)
+{
+    /// <summary>Volumes that are not as large as asked; everything else goes on.</summary>
+    public IReadOnlyList<VolumeProblem> Volumes { get; init; } = [];
+
+    /// <summary>StorageClasses that must be read before it can be decided whether claims grow; mostly none.</summary>
+    public IReadOnlyList<string> Unread { get; init; } = [];
+}
 
 /// <summary>An engine bound to a stack.</summary>
 /// <param name="Engine">The catalogue's entry.</param>
@@ -43,7 +50,10 @@ public abstract record PlanStep
     public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep;
 
     /// <summary>Growth of an existing claim.</summary>
-    public sealed record GrowClaim(string Name, string Size) : PlanStep;
+    /// <param name="Name">Name of the claim.</param>
+    /// <param name="Size">What it shall ask for.</param>
+    /// <param name="Class">Its StorageClass, or null.</param>
+    public sealed record GrowClaim(string Name, string Size, string? Class) : PlanStep;
 
     /// <summary>Setting or removing the stack as owner of an object that was not rendered by us, by deletion policy.</summary>
     public sealed record SetOwner(KubeResource Resource, string Name, bool Owned) : PlanStep;

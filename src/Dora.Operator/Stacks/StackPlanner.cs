@@ -19,11 +19,14 @@ public static class StackPlanner
         var violations = StackViolations(observed.Stack).ToList();
         var blocked = violations.Count > 0;
         var engines = Bind(observed, violations);
+        var free = !observed.Stack.Spec.Paused && observed.Stack.Metadata.DeletionTimestamp is null;
+        // Whatever is wrong with the spec, clients must find the master that the servers elected.
         if (blocked)
-            return new([], violations, engines);
+            return new([.. free ? engines.SelectMany(engine => Roles(engine, observed)) : []], violations, engines);
 
         var steps = new List<PlanStep>();
         var wanted = new HashSet<ObjectId>();
+        var claims = new List<ClaimPlan>();
         foreach (var engine in engines)
         {
             var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).ToList();
@@ -31,14 +34,19 @@ public static class StackPlanner
             wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
             found.AddRange(Collisions(engine, desired, observed));
             violations.AddRange(found);
-            if (found.Count == 0 && !observed.Stack.Spec.Paused)
-                steps.AddRange(EngineSteps(engine, desired, observed));
+            claims.Add(ClaimPlan.Of(engine, desired, observed));
+            if (free)
+                steps.AddRange(found.Count == 0 ? EngineSteps(engine, desired, claims[^1], observed) : Roles(engine, observed));
         }
 
         // A settings error may hide what an engine wants; then nothing of the stack is removed.
-        if (violations.Count == 0 && !observed.Stack.Spec.Paused)
+        if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
-        return new(observed.Stack.Metadata.DeletionTimestamp is null ? steps : [], violations, engines);
+        return new(steps, violations, engines)
+        {
+            Volumes = [.. claims.SelectMany(plan => plan.Problems)],
+            Unread = [.. claims.SelectMany(plan => plan.Unread).Distinct()],
+        };
     }
 
     /// <summary>
@@ -144,7 +152,7 @@ public static class StackPlanner
         }
     }
 
-    private static IEnumerable<PlanStep> EngineSteps(BoundEngine engine, IReadOnlyList<Manifest> desired, StackObservation observed)
+    private static IEnumerable<PlanStep> EngineSteps(BoundEngine engine, IReadOnlyList<Manifest> desired, ClaimPlan claims, StackObservation observed)
     {
         var owned = observed.Stack.Spec.DeletionPolicy == DeletionPolicy.Delete;
         foreach (var request in engine.Cluster.Credentials())
@@ -158,7 +166,7 @@ public static class StackPlanner
         var applies = desired.Select(manifest => Apply(manifest, observed)).OfType<PlanStep.Apply>().ToList();
         foreach (var apply in applies)
             yield return apply;
-        foreach (var step in Volumes(engine, desired, owned, observed).Concat(Roles(engine, observed)))
+        foreach (var step in claims.Steps.Concat(RuntimeState(engine, owned, observed)).Concat(Roles(engine, observed)))
             yield return step;
         foreach (var command in engine.Cluster.Commands(engine.Observed))
             yield return new PlanStep.Command(engine.Engine.Name, command);
@@ -185,21 +193,11 @@ public static class StackPlanner
             : new(sealedManifest, hash, ObjectChangeKind.Drifted, DesiredState.ListRepair(sealedManifest.Body, body));
     }
 
-    private static IEnumerable<PlanStep> Volumes(BoundEngine engine, IReadOnlyList<Manifest> desired, bool owned, StackObservation observed)
+    private static IEnumerable<PlanStep> RuntimeState(BoundEngine engine, bool owned, StackObservation observed)
     {
-        var templates = desired.FirstOrDefault(manifest => manifest.Resource == KubeTypes.StatefulSets.Resource)?.Body["spec"]?["volumeClaimTemplates"];
-        var size = (string?)templates?[0]?["spec"]?["resources"]?["requests"]?["storage"];
-        foreach (var claim in engine.Observed.Claims ?? [])
-        {
-            if (OwnedBy(claim.Metadata, observed.Stack) != owned)
-                yield return new PlanStep.SetOwner(KubeTypes.PersistentVolumeClaims.Resource, claim.Metadata.Name!, owned);
-            if (SettingsRules.Mebibytes(claim.Spec?.Resources?.Requests?.GetValueOrDefault("storage")) < SettingsRules.Mebibytes(size))
-                yield return new PlanStep.GrowClaim(claim.Metadata.Name!, size!);
-        }
-
         foreach (var name in engine.Cluster.RuntimeConfigMaps)
         {
-            if (observed.Live.TryGetValue(new(KubeTypes.ConfigMaps.Resource, name), out var map) && OwnedBy(map.Meta, observed.Stack) != owned)
+            if (observed.Live.TryGetValue(new(KubeTypes.ConfigMaps.Resource, name), out var map) && map.Meta.OwnedBy(observed.Stack) != owned)
                 yield return new PlanStep.SetOwner(KubeTypes.ConfigMaps.Resource, name, owned);
         }
     }
@@ -223,7 +221,7 @@ public static class StackPlanner
         var names = engines.Select(engine => engine.Engine.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var (id, live) in observed.Live)
         {
-            if (wanted.Contains(id) || !OwnedBy(live.Meta, observed.Stack))
+            if (wanted.Contains(id) || live.Meta.DeletionTimestamp is not null || !live.Meta.OwnedBy(observed.Stack))
                 continue;
             var data = id.Resource == KubeTypes.PersistentVolumeClaims.Resource || live.Meta.Annotation(Labels.AppliedHash) is null;
             if (!data || !names.Contains(live.Meta.Label(Labels.Engine) ?? ""))
@@ -231,6 +229,7 @@ public static class StackPlanner
         }
     }
 
-    private static bool OwnedBy(ObjectMeta meta, ComplianceStack stack) =>
+    /// <summary>Whether an object goes with the stack.</summary>
+    internal static bool OwnedBy(this ObjectMeta meta, ComplianceStack stack) =>
         meta.OwnerReferences?.Any(owner => owner.Uid == stack.Metadata.Uid) == true;
 }

@@ -21,7 +21,7 @@ public static class StackStatus
         ArgumentNullException.ThrowIfNull(report);
         ArgumentNullException.ThrowIfNull(health);
         var stack = observed.Stack;
-        var findings = plan.Engines.Select(engine => Judge(engine, observed, health.GetValueOrDefault(engine.Engine.Name))).ToList();
+        var findings = plan.Engines.Select(engine => Judge(engine, observed, plan, health.GetValueOrDefault(engine.Engine.Name))).ToList();
         var stalled = Stalled(plan, report, observed);
         var ready = Ready(observed, plan, report, findings, stalled);
         var reconciling = stack.Spec.Paused
@@ -35,6 +35,7 @@ public static class StackStatus
             reconciling,
             stalled,
             new(ConditionTypes.Compliant, Conditions.Unknown, "NotEvaluated", "no control has been evaluated yet"),
+            .. Protection(observed),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(
@@ -46,6 +47,7 @@ public static class StackStatus
     private static Condition Stalled(StackPlan plan, ExecutionReport report, StackObservation observed)
     {
         var problems = plan.Violations.Select(violation => (violation.Reason, Message: violation.ToString()))
+            .Concat(plan.Volumes.Where(problem => problem.Lasting).Select(problem => (problem.Reason, Message: $"spec.engines.{problem.Engine}.storage.size: {problem.Message}")))
             .Concat(report.Failures.Where(failure => failure.Lasting).Select(failure => (failure.Reason, failure.Message)))
             .Concat(plan.Engines.Select(engine => StoppedRoll(engine, observed)).OfType<(string Reason, string Message)>())
             .Concat(observed.Unreadable.Select(kind => (Reason: "Unreadable", Message: $"{kind.Key} cannot be watched: {kind.Value}")))
@@ -53,6 +55,22 @@ public static class StackStatus
         return problems.Count == 0
             ? new(ConditionTypes.Stalled, Conditions.False, "NothingBlocks", "nothing needs a person")
             : new(ConditionTypes.Stalled, Conditions.True, problems[0].Reason, Cut(string.Join(" | ", problems.Select(problem => problem.Message))));
+    }
+
+    // Apart from Ready: a stack serves as asked whether or not somebody may delete it.
+    private static IEnumerable<Condition> Protection(StackObservation observed)
+    {
+        if (!observed.Stack.Spec.DeletionProtection)
+            return [];
+        const string advice = "until then whoever may delete stacks can delete this one";
+        var (status, reason, message) = observed.Protection switch
+        {
+            ProtectionReading.Enforced => (Conditions.True, "PolicyInstalled", "the API server refuses to delete this stack; set spec.deletionProtection to false to lift that"),
+            ProtectionReading.NotServed => (Conditions.False, "DeletionProtectionUnavailable", $"this API server does not serve ValidatingAdmissionPolicy; it needs Kubernetes 1.30 or later, {advice}"),
+            ProtectionReading.NotInstalled => (Conditions.False, "DeletionProtectionUnavailable", $"the policy {DeletionGuard.PolicyName} is not installed or does not deny; run `kubectl apply -k config/deletion-protection`, or set deletionProtection.admissionPolicy of the Helm chart to true, {advice}"),
+            _ => (Conditions.Unknown, "DeletionProtectionUnknown", $"the operator may not read the policy {DeletionGuard.PolicyName}: try `kubectl delete compliancestack {observed.Stack.Metadata.Name} --dry-run=server`"),
+        };
+        return [new(ConditionTypes.DeletionProtected, status, reason, message)];
     }
 
     // A member that was restarted and cannot come back holds the roll: the others still serve, and only a person can mend it.
@@ -77,7 +95,7 @@ public static class StackStatus
             : new(ConditionTypes.Ready, Conditions.True, "AllEnginesReady", string.Create(CultureInfo.InvariantCulture, $"{findings.Count} of {findings.Count} engines serve as asked"));
     }
 
-    private static EngineFinding Judge(BoundEngine engine, StackObservation observed, EngineHealth? health)
+    private static EngineFinding Judge(BoundEngine engine, StackObservation observed, StackPlan plan, EngineHealth? health)
     {
         var name = engine.Engine.Name;
         var before = engine.Observed.Status;
@@ -85,7 +103,7 @@ public static class StackStatus
         var wanted = engine.Cluster.Instances;
         var ready = workload?.Status?.ReadyReplicas ?? 0;
         var pods = observed.Pods.Where(pod => pod.Metadata.Label(Labels.Engine) == name);
-        var (reason, message) = Missing(engine, ready, health, PodProblems.First(pods));
+        var (reason, message) = Missing(engine, ready, health, PodProblems.First(pods), plan.Volumes.FirstOrDefault(problem => problem.Engine == name));
         var initialized = engine.Observed.Initialized || health?.Primary is not null;
         var everReady = before?.Phase is EnginePhase.Ready or EnginePhase.Degraded or EnginePhase.Unavailable;
         var phase = reason is null ? EnginePhase.Ready
@@ -108,7 +126,7 @@ public static class StackStatus
     }
 
     // What is missing for Ready, the cause before its consequences; null when nothing is.
-    private static (string? Reason, string? Message) Missing(BoundEngine engine, int ready, EngineHealth? health, (string Reason, string Message)? pod)
+    private static (string? Reason, string? Message) Missing(BoundEngine engine, int ready, EngineHealth? health, (string Reason, string Message)? pod, VolumeProblem? volumes)
     {
         var wanted = engine.Cluster.Instances;
         if (engine.Observed.Workload is not { } workload)
@@ -125,7 +143,7 @@ public static class StackStatus
         return health switch
         {
             null => ("NotProbed", "the servers have not been asked yet"),
-            { Verdict: EngineVerdict.Healthy } => (null, null),
+            { Verdict: EngineVerdict.Healthy } => (volumes?.Reason, volumes?.Message),
             _ => ("Unhealthy", health.Message),
         };
     }

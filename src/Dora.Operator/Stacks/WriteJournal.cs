@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Dora.Api;
+using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 
 namespace Dora.Operator.Stacks;
@@ -14,8 +15,13 @@ public sealed class WriteJournal(TimeProvider clock)
     // A watch that has not caught up after this long has other trouble; then writing again is right.
     private static readonly TimeSpan Memory = TimeSpan.FromSeconds(30);
 
+    // What a person has to change first is not tried again at each pass.
+    private static readonly TimeSpan RefusalMemory = TimeSpan.FromMinutes(10);
+
     private readonly ConcurrentDictionary<(ObjectKey Stack, ObjectId Id), Entry> _applied = new();
     private readonly ConcurrentDictionary<ObjectKey, (Entry Entry, ComplianceStackStatus Status, string? Uid)> _statuses = new();
+
+    private readonly ConcurrentDictionary<(ObjectKey Stack, string Claim), (GrowthRefusal Refusal, long At)> _refusals = new();
 
     private readonly record struct Entry(string Hash, ulong Version, long At);
 
@@ -24,7 +30,20 @@ public sealed class WriteJournal(TimeProvider clock)
         _applied[(stack, id)] = new(hash, Number(version), clock.GetTimestamp());
 
     /// <summary>An object is gone: what was applied to it counts no more.</summary>
-    public void Removed(ObjectKey stack, ObjectId id) => _applied.TryRemove((stack, id), out _);
+    public void Removed(ObjectKey stack, ObjectId id)
+    {
+        _applied.TryRemove((stack, id), out _);
+        if (id.Resource == KubeTypes.PersistentVolumeClaims.Resource)
+            _refusals.TryRemove((stack, id.Name), out _);
+    }
+
+    /// <summary>The API server refused to grow a claim.</summary>
+    public void Refused(ObjectKey stack, string claim, GrowthRefusal refusal) => _refusals[(stack, claim)] = (refusal, clock.GetTimestamp());
+
+    /// <summary>What was refused not long ago, by claim.</summary>
+    public IReadOnlyDictionary<string, GrowthRefusal> Refusals(ObjectKey stack) => _refusals
+        .Where(entry => entry.Key.Stack == stack && clock.GetElapsedTime(entry.Value.At) < RefusalMemory)
+        .ToDictionary(entry => entry.Key.Claim, entry => entry.Value.Refusal, StringComparer.Ordinal);
 
     /// <summary>A status was written.</summary>
     public void Written(ObjectKey stack, string? uid, ComplianceStackStatus status, string? version) =>
@@ -59,6 +78,8 @@ public sealed class WriteJournal(TimeProvider clock)
         _statuses.TryRemove(stack, out _);
         foreach (var key in _applied.Keys.Where(key => key.Stack == stack))
             _applied.TryRemove(key, out _);
+        foreach (var key in _refusals.Keys.Where(key => key.Stack == stack))
+            _refusals.TryRemove(key, out _);
     }
 
     // Resource versions of one resource grow (Kubernetes API concepts, "Resource versions": comparable since 1.35, and in fact

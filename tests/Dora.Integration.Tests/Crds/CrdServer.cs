@@ -21,6 +21,9 @@ public sealed class CrdServer : IAsyncLifetime
 
     public RawClient Api { get; private set; } = null!;
 
+    /// <summary>Where <c>hack/crd-server.sh</c> keeps its state.</summary>
+    public string Folder { get; private set; } = "";
+
     /// <summary>What the server answered to each CRD file, by file name.</summary>
     public Dictionary<string, ApiAnswer> Installed { get; } = [];
 
@@ -39,6 +42,7 @@ public sealed class CrdServer : IAsyncLifetime
             kubeconfig = Path.Combine(ownFolder, "crd-server.kubeconfig");
         }
 
+        Folder = Path.GetDirectoryName(kubeconfig)!;
         http = KubeconfigHttp.ClientOf(KubeYaml.Read(await File.ReadAllTextAsync(kubeconfig))!);
         Api = new(http);
         foreach (var file in Files)

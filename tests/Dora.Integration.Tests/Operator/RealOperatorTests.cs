@@ -121,6 +121,17 @@ public sealed class RealOperatorTests(RealServer server)
     }
 
     [Fact]
+    public async Task On_Kubernetes_1_20_nothing_refuses_the_deletion_of_a_protected_stack_and_the_stack_says_so()
+    {
+        await using var run = await OperatorRun.CreateAsync(server, Rights);
+        _ = run.Start();
+        await run.ApplyAsync("shop", "{tier: Development, deletionProtection: true, engines: {redis: {}}}");
+        var condition = await run.ConditionAsync("shop", ConditionTypes.DeletionProtected, "False");
+        Assert.Equal("DeletionProtectionUnavailable", (string?)condition["reason"]);
+        (await run.Api.Delete(run.Path(StackResource.Type.Resource, "shop"))).Must(200);
+    }
+
+    [Fact]
     public async Task Without_any_right_the_process_says_which_it_needs_and_ends()
     {
         await using var run = await OperatorRun.CreateAsync(server, []);

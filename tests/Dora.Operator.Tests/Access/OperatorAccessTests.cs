@@ -58,8 +58,11 @@ public sealed class OperatorAccessTests
     [Fact]
     public void No_rule_holds_a_wildcard_or_a_way_to_more_rights() =>
         Assert.DoesNotContain(
-            PolicyRules.Rights([.. OperatorAccess.Stacks, .. OperatorAccess.Lease]),
+            PolicyRules.Rights([.. OperatorAccess.Stacks, .. OperatorAccess.Cluster, .. OperatorAccess.Lease]),
             right => right.Verb is "*" or "escalate" or "bind" or "impersonate" || right.Resource.Contains('*', StringComparison.Ordinal) || right.Resource is "pods/exec" or "nodes");
+
+    [Fact]
+    public void What_belongs_to_no_namespace_is_only_read_and_by_name() => Assert.All(OperatorAccess.Cluster, rule => Assert.Equal(["get"], rule.Verbs));
 
     [Fact]
     public void The_lease_is_taken_by_name() =>

@@ -102,7 +102,8 @@ internal static class PlansOfEveryKind
                 stack.Metadata.Namespace,
                 Labels: Identity(stack, engine),
                 OwnerReferences: owner is null ? null : [new(StackResource.ApiVersion, StackResource.Kind, stack.Metadata.Name!, owner)]),
-            new(Resources: new(Requests: new Dictionary<string, string> { ["storage"] = "1Mi" }))));
+            new(Resources: new(Requests: new Dictionary<string, string> { ["storage"] = "1Mi" })),
+            new("Bound")));
 
     private static Dictionary<string, string> Identity(ComplianceStack stack, BoundEngine engine) => new()
     {

@@ -103,6 +103,18 @@ public sealed class ConvergenceTests
     }
 
     [Fact]
+    public async Task Pod_templates_change_with_the_stack_version_and_with_nothing_else_of_an_upgrade()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        host.Apply("shop", "{tier: Development, stackVersion: '2026.11', engines: {redis: {}}}");
+        await host.ConvergedAsync("shop");
+        JsonNode Template() => host.Find(KubeTypes.StatefulSets.Resource, "shop-redis")!["spec"]!["template"]!;
+        Assert.Null(Template()["metadata"]!["labels"]![Labels.Version]);
+        host.PatchSpec("shop", "{stackVersion: '2026.12'}");
+        await host.UntilAsync(() => (string?)Template()["metadata"]!["labels"]![Labels.Version] == "7.0");
+    }
+
+    [Fact]
     public async Task The_operator_recovers_alone_when_the_API_server_was_away()
     {
         await using var host = await OperatorHost.StartAsync();

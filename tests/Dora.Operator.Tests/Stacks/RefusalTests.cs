@@ -2,6 +2,8 @@ using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Cli;
+using Dora.Operator.Stacks;
+using Dora.Testing.ApiServer;
 
 namespace Dora.Operator.Tests.Stacks;
 
@@ -109,6 +111,48 @@ public sealed class RefusalTests
         await host.UntilAsync(() => host.Find(KubeTypes.StatefulSets.Resource, "shop-postgres") is not null);
         Assert.Null(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
     }
+
+    [Fact]
+    public async Task A_volume_that_the_API_server_refuses_to_grow_is_said_and_not_asked_for_at_each_pass()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        await using var workloads = new WorkloadSimulator(host.Server);
+        host.Apply("shop", "{tier: Development, engines: {redis: {storage: {size: 1Gi}}}}");
+        await host.UntilAsync(() => host.Find(KubeTypes.PersistentVolumeClaims.Resource, "data-shop-redis-0")?["status"]?["capacity"] is not null);
+        await host.ConvergedAsync("shop");
+        host.Server.Faults.Add(new("patch", "persistentvolumeclaims"), new Fault.Respond(403, Reason: "Forbidden", Message: "persistentvolumeclaims \"data-shop-redis-0\" is forbidden: exceeded quota: small"));
+        host.PatchSpec("shop", "{engines: {redis: {storage: {size: 2Gi}}}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal(VolumeProblem.Refused, (string?)stalled["reason"]);
+        Assert.Contains("data-shop-redis-0: the API server refuses to grow it (exceeded quota: small)", (string?)stalled["message"], StringComparison.Ordinal);
+        for (var i = 0; i < 3; i++)
+        {
+            host.Server.Patch(KubeTypes.Services.Resource, OperatorHost.Namespace, "shop-redis", new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["wake"] = $"{i}" } } });
+            await host.PassesAsync(1);
+        }
+
+        Assert.Equal(1, host.Server.Requests.Count("patch", "persistentvolumeclaims"));
+    }
+
+    [Fact]
+    public async Task What_runs_keeps_running_when_a_newer_stack_version_is_asked_for_than_the_operator_knows()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        host.Apply("shop", "{tier: Development, engines: {postgres: {}, redis: {}}}");
+        await host.ConvergedAsync("shop");
+        var before = Versions(host);
+        host.PatchSpec("shop", "{stackVersion: '2099.01', engines: {redis: null}}");
+        var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
+        Assert.Equal("UnknownStackVersion", (string?)stalled["reason"]);
+        Assert.Contains($"choose one of {string.Join(", ", StackVersions.All)}, or upgrade the operator", (string?)stalled["message"], StringComparison.Ordinal);
+        await host.PassesAsync(2);
+        Assert.Equal(before, Versions(host));
+    }
+
+    private static IEnumerable<string> Versions(OperatorHost host) =>
+        from kind in new[] { KubeTypes.StatefulSets.Resource, KubeTypes.ConfigMaps.Resource, KubeTypes.Services.Resource }
+        from item in host.Server.All(kind)
+        select $"{kind.Plural}/{item["metadata"]!["name"]} {item["metadata"]!["resourceVersion"]}";
 
     [Fact]
     public async Task A_name_too_long_names_the_limit()

@@ -64,6 +64,38 @@ public sealed class StackStatusTests
     }
 
     [Fact]
+    public void A_volume_that_cannot_grow_is_said_and_needs_a_person_while_one_that_grows_needs_time()
+    {
+        var healthy = new Dictionary<string, EngineHealth> { ["redis"] = new(EngineVerdict.Healthy, [], "shop-redis-0", "7.0.15", "", []) };
+        var observed = Observed(Workload(1));
+        ComplianceStackStatus With(VolumeProblem problem) => StackStatus.Calculate(observed, StackPlanner.Plan(observed) with { Volumes = [problem] }, new([], []), healthy, _now);
+
+        var refused = With(new("redis", ["data-shop-redis-0"], VolumeProblem.Refused, "StorageClass slow does not let volumes grow", Lasting: true));
+        Assert.Equal(("True", VolumeProblem.Refused), (Of(refused, "Stalled").Status, Of(refused, "Stalled").Reason));
+        Assert.Equal("spec.engines.redis.storage.size: data-shop-redis-0: StorageClass slow does not let volumes grow", Of(refused, "Stalled").Message);
+        Assert.Equal(("False", VolumeProblem.Refused), (Of(refused, "RedisReady").Status, Of(refused, "RedisReady").Reason));
+
+        var growing = With(new("redis", ["data-shop-redis-0"], VolumeProblem.Growing, "grows from 1Gi to 2Gi", Lasting: false));
+        Assert.Equal(("False", "True", "False"), (Of(growing, "Ready").Status, Of(growing, "Reconciling").Status, Of(growing, "Stalled").Status));
+        Assert.Equal("data-shop-redis-0: grows from 1Gi to 2Gi", Assert.Single(growing.Engines!).Message);
+    }
+
+    [Theory]
+    [InlineData(ProtectionReading.Enforced, "True", "PolicyInstalled")]
+    [InlineData(ProtectionReading.NotServed, "False", "DeletionProtectionUnavailable")]
+    [InlineData(ProtectionReading.NotInstalled, "False", "DeletionProtectionUnavailable")]
+    [InlineData(ProtectionReading.Unknown, "Unknown", "DeletionProtectionUnknown")]
+    public void Whether_deletion_is_refused_is_said_and_keeps_no_stack_from_being_ready(ProtectionReading reading, string status, string reason)
+    {
+        var healthy = new Dictionary<string, EngineHealth> { ["redis"] = new(EngineVerdict.Healthy, [], "shop-redis-0", "7.0.15", "", []) };
+        var observed = Observed(Workload(1));
+        Assert.DoesNotContain(Calculate(observed, healthy).Conditions!, condition => condition.Type == ConditionTypes.DeletionProtected);
+        var found = Calculate(observed with { Stack = observed.Stack with { Spec = observed.Stack.Spec with { DeletionProtection = true } }, Protection = reading }, healthy);
+        Assert.Equal((status, reason), (Of(found, ConditionTypes.DeletionProtected).Status, Of(found, ConditionTypes.DeletionProtected).Reason));
+        Assert.Equal(("True", "False"), (Of(found, "Ready").Status, Of(found, "Stalled").Status));
+    }
+
+    [Fact]
     public void A_full_outage_remembers_the_primary_and_that_there_was_data()
     {
         var before = new EngineStatus("redis", EnginePhase.Ready, "1/1", "7.0.15", "e", "shop-redis-0", true);

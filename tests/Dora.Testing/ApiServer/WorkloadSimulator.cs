@@ -11,7 +11,8 @@ namespace Dora.Testing.ApiServer;
 /// <summary>
 /// Stands in for the StatefulSet and Deployment controllers, the volume binder and the kubelet, on an
 /// <see cref="InMemoryApiServer"/>: pods appear, become ready, are replaced when the template changes, and status says so. Coarse:
-/// all pods start at once, an outdated pod is replaced at once, or, with OnDelete, when it is deleted. Its writes are not in the request log.
+/// all pods start at once, an outdated pod is replaced at once, or, with OnDelete, when it is deleted, and a volume has at once the
+/// size that its claim asks for. Its writes are not in the request log.
 /// </summary>
 public sealed class WorkloadSimulator : IAsyncDisposable
 {
@@ -61,6 +62,8 @@ public sealed class WorkloadSimulator : IAsyncDisposable
             return;
         }
 
+        if (resource == KubeTypes.PersistentVolumeClaims.Resource && !change.Event.Removed)
+            Resize(changed.ToJson());
         if (resource != KubeTypes.Pods.Resource)
             return;
         // The kubelet ends a marked pod; whoever owns it makes another.
@@ -71,6 +74,15 @@ public sealed class WorkloadSimulator : IAsyncDisposable
             if (change.Event.Removed && Owner(owner.Uid) is { } found)
                 Reconcile(found.Resource, [found.Object.ToJson()]);
         }
+    }
+
+    private void Resize(JsonObject claim)
+    {
+        var asked = claim["spec"]?["resources"]?["requests"]?["storage"];
+        if ((string?)claim["status"]?["phase"] != "Bound" || JsonNode.DeepEquals(asked, claim["status"]?["capacity"]?["storage"]))
+            return;
+        var status = new JsonObject { ["capacity"] = new JsonObject { ["storage"] = asked?.DeepClone() } };
+        server.Patch(KubeTypes.PersistentVolumeClaims.Resource, (string?)claim["metadata"]!["namespace"], (string)claim["metadata"]!["name"]!, new JsonObject { ["status"] = status }, "status");
     }
 
     private (KubeResource Resource, StoredObject Object)? Owner(string uid)

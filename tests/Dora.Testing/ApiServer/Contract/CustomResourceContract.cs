@@ -209,6 +209,29 @@ public abstract class CustomResourceContract(IApiServerUnderTest server) : ApiSe
         await Until(() => Api.Get($"/apis/{Group}/v1"), answer => answer.Code == 404);
     }
 
+    // What pins a stack to its version: docs/decisions/0008-stack-versions.md.
+    [Fact]
+    public async Task A_new_default_reaches_new_objects_and_none_that_is_stored_unless_its_writer_takes_the_field_away()
+    {
+        (await Api.Post(Ponds, Pond("created", """ "owner":"x" """))).Must(201);
+        (await Api.Apply($"{Ponds}/applied", Pond("applied", """ "owner":"x" """))).Must(201);
+        (await Api.Apply($"{Ponds}/stated", Pond("stated", """ "owner":"x","fish":3 """))).Must(201);
+        var definition = (await Api.Get($"{Definitions}/ponds.{Group}")).Must(200).Body;
+        definition["spec"]!["versions"]![0]!["schema"]!["openAPIV3Schema"]!["properties"]!["spec"]!["properties"]!["fish"]!["default"] = 4;
+        (await Api.Put($"{Definitions}/ponds.{Group}", definition)).Must(200);
+        await Until(() => Api.Post($"{Ponds}?dryRun=All", Pond("try", """ "owner":"x" """)), answer => Fish(answer.Must(201)) == 4);
+
+        Assert.Equal(3, Fish((await Api.Get($"{Ponds}/created")).Must(200)));
+        Assert.Equal(3, Fish((await Api.Patch($"{Ponds}/created", Json("""{"spec":{"owner":"y"}}"""))).Must(200)));
+        Assert.Equal(3, Fish((await Api.Apply($"{Ponds}/applied", Pond("applied", """ "owner":"y" """))).Must(200)));
+        Assert.Equal(4, Fish((await Api.Post(Ponds, Pond("new", """ "owner":"x" """))).Must(201)));
+
+        var replaced = Pond("created", """ "owner":"z" """);
+        replaced["metadata"]!["resourceVersion"] = (await Api.Get($"{Ponds}/created")).Version;
+        Assert.Equal(4, Fish((await Api.Put($"{Ponds}/created", replaced)).Must(200)));
+        Assert.Equal(4, Fish((await Api.Apply($"{Ponds}/stated", Pond("stated", """ "owner":"x" """))).Must(200)));
+    }
+
     [Fact]
     public async Task A_wrongly_named_definition_is_422()
     {
@@ -217,6 +240,8 @@ public abstract class CustomResourceContract(IApiServerUnderTest server) : ApiSe
 
         Assert.Contains("metadata.name", (await Api.Post(Definitions, definition)).Must(422).Message, StringComparison.Ordinal);
     }
+
+    private static int Fish(ApiAnswer pond) => (int)pond["spec"]!["fish"]!;
 
     private static string Ordered(JsonNode map, params string[] order) =>
         new JsonObject(order.Select(name => KeyValuePair.Create(name, map[name]?.DeepClone()))).ToJsonString();

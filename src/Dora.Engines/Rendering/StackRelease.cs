@@ -1,0 +1,21 @@
+using Dora.Api;
+
+namespace Dora.Engines.Rendering;
+
+/// <summary>
+/// What a stack version puts into pod templates: the only place that knows one version from another. What a released version
+/// renders is kept in the tests and never changes; an improvement becomes a field here, which older versions do not have.
+/// </summary>
+/// <param name="VersionLabel">Pods carry <c>app.kubernetes.io/version</c>, the version of their server.</param>
+/// <param name="DefaultContainer">Pods name the container that <c>kubectl logs</c> and <c>exec</c> mean unless told otherwise.</param>
+internal sealed record StackRelease(bool VersionLabel, bool DefaultContainer)
+{
+    private static readonly StackRelease First = new(VersionLabel: false, DefaultContainer: false);
+
+    /// <summary>The release of a stack version. A version that is not known is never rendered: the planner refuses it.</summary>
+    public static StackRelease Of(string stackVersion) => stackVersion switch
+    {
+        StackVersions.V202611 => First,
+        _ => new(VersionLabel: true, DefaultContainer: true),
+    };
+}
