@@ -165,7 +165,7 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
         await File.WriteAllTextAsync(Path.Combine(folder, "pgbouncer.ini"), config, Token);
         await WriteUsersAsync(Password);
         await HackScript.RunAsync("chown", "-R", "postgres:postgres", folder);
-        pooler = new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "/usr/sbin/pgbouncer", Path.Combine(folder, "pgbouncer.ini")]);
+        pooler = new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "/bin/sh", "-c", PostgresPooler.Run.Replace("/etc/pgbouncer-auth", folder, StringComparison.Ordinal).Replace("/etc/pgbouncer/", $"{folder}/", StringComparison.Ordinal)]);
         await ChildProcess.UntilAsync(() => Task.FromResult(pooler.Output), log => log.Contains("process up", StringComparison.Ordinal), TimeSpan.FromSeconds(20), Token);
     }
 

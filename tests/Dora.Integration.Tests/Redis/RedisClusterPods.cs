@@ -149,7 +149,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
     // What the container's specification says.
     private Dictionary<string, string> Environment(int ordinal)
     {
-        var variables = RedisStatefulSet.Render(Plan, RedisConfig.Render(Plan), Replicas).Body["spec"]!["template"]!["spec"]!["containers"]![0]!["env"]!.AsArray();
+        var variables = RedisStatefulSet.Render(Plan, Replicas).Body["spec"]!["template"]!["spec"]!["containers"]![0]!["env"]!.AsArray();
         var environment = variables.Where(variable => variable!["value"] is not null).ToDictionary(variable => (string)variable!["name"]!, variable => (string)variable!["value"]!);
         environment["POD_NAME"] = Plan.Names.Pod(ordinal);
         environment["POD_IP"] = Address(ordinal);

@@ -144,7 +144,7 @@ public sealed class RedisPods : IAsyncLifetime
     // What the container's specification says.
     private Dictionary<string, string> Environment(int ordinal, string container)
     {
-        var pod = RedisStatefulSet.Render(Plan, RedisConfig.Render(Plan), Members).Body["spec"]!["template"]!["spec"]!;
+        var pod = RedisStatefulSet.Render(Plan, Members).Body["spec"]!["template"]!["spec"]!;
         var variables = pod["containers"]!.AsArray().Single(candidate => (string?)candidate!["name"] == container)!["env"]!.AsArray();
         var environment = variables.Where(variable => variable!["value"] is not null).ToDictionary(variable => (string)variable!["name"]!, variable => (string)variable!["value"]!);
         environment["POD_NAME"] = Plan.Names.Pod(ordinal);
