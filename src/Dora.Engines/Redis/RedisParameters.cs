@@ -49,7 +49,7 @@ internal static class RedisParameters
         Number("auto-aof-rewrite-percentage", "100", 10, 1000),
         new("auto-aof-rewrite-min-size", "64mb", text => Between(Bytes(text), 1 << 20, 1L << 40), "a size of 1mb or more, such as 64mb"),
         Number("busy-reply-threshold", "5000", 100, 60_000),
-        new("notify-keyspace-events", "", Events, "letters out of AKEg$lshzxetdmn, such as Ex"),
+        new("notify-keyspace-events", "", Events, "letters out of AKEg$lshzxetdm, such as Ex"),
         new("client-output-buffer-limit", "normal 0 0 0 pubsub 32mb 8mb 60", Buffers, "normal or pubsub, each with a hard limit, a soft limit and seconds, such as 'pubsub 64mb 16mb 60'"),
     }.ToDictionary(parameter => parameter.Name, StringComparer.Ordinal);
 
@@ -166,7 +166,7 @@ internal static class RedisParameters
         return digits is > 0 and < 10 ? long.Parse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture) * unit : digits is >= 10 and < 16 && unit == 1 ? long.Parse(text.AsSpan(0, digits), NumberStyles.None, CultureInfo.InvariantCulture) : null;
     }
 
-    private static string? Events(string text) => text.All("AKEg$lshzxetdmn".Contains)
+    private static string? Events(string text) => text.All("AKEg$lshzxetdm".Contains)
         ? string.Concat(text.Replace("A", "g$lshzxetd", StringComparison.Ordinal).Distinct().Order())
         : null;
 

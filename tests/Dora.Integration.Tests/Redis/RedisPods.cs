@@ -26,7 +26,7 @@ public sealed class RedisPods : IAsyncLifetime
     private readonly CancellationTokenSource ending = new();
     private Task probing = Task.CompletedTask;
 
-    internal RedisPlan Plan { get; } = RedisPlan.Of(
+    internal RedisPlan Plan { get; private set; } = RedisPlan.Of(
         new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new()), "redis"),
         new(Mode: RedisMode.Sentinel));
 
@@ -131,11 +131,22 @@ public sealed class RedisPods : IAsyncLifetime
             Write(ordinal, "memory", RedisConfig.Memory(Plan, observed));
     }
 
+    /// <summary>Asks for another configuration; the mounted files change, and what runs goes on.</summary>
+    internal void Configure(RedisPlan plan)
+    {
+        Plan = plan;
+        foreach (var ordinal in Enumerable.Range(0, Members))
+            WriteConfig(ordinal);
+    }
+
+    // Pods have an address each; here the servers share a machine.
+    private void WriteConfig(int ordinal) =>
+        Write(ordinal, "config", RedisConfig.Render(Plan).ToDictionary(file => file.Key, file => file.Key.EndsWith(".conf", StringComparison.Ordinal) ? $"{file.Value}bind {Address(ordinal)}\n" : file.Value.Replace("127.0.0.1", Address(ordinal), StringComparison.Ordinal)));
+
     private void Prepare(int ordinal)
     {
         PodRoot.Prepare(Root(ordinal), Enumerable.Range(0, Members).Select(other => $"{Address(other)} {Plan.Names.MemberHost(other)}\n"));
-        // Pods have an address each; here the servers share a machine.
-        Write(ordinal, "config", RedisConfig.Render(Plan).ToDictionary(file => file.Key, file => file.Key.EndsWith(".conf", StringComparison.Ordinal) ? $"{file.Value}bind {Address(ordinal)}\n" : file.Value.Replace("127.0.0.1", Address(ordinal), StringComparison.Ordinal)));
+        WriteConfig(ordinal);
         Write(ordinal, "secret", new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = ReplicaPassword, ["sentinel-password"] = SentinelPassword });
         Write(ordinal, "secret-app", new Dictionary<string, string> { ["app-password"] = AppPassword });
         Write(ordinal, "memory", RedisConfig.Memory(Plan, EngineObservation.None));
