@@ -5,7 +5,8 @@ using Xunit;
 namespace Dora.Integration.Tests.Redis;
 
 /// <summary>What running members with Sentinels take up without a restart.</summary>
-public sealed class RealRedisLiveTests(RedisPods pods) : IClassFixture<RedisPods>, IAsyncLifetime
+[Collection(RedisPods.Collection)]
+public sealed class RealRedisLiveTests(RedisPods pods) : IAsyncLifetime
 {
     private static readonly Dictionary<string, string> _declared = new()
     {
@@ -25,7 +26,11 @@ public sealed class RealRedisLiveTests(RedisPods pods) : IClassFixture<RedisPods
         await ConvergeAsync();
     }
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        pods.Configure(pods.Plan.AtStart);
+        return ValueTask.CompletedTask;
+    }
 
     [Fact]
     public async Task Members_that_nobody_configured_have_all_defaults() => Assert.Empty((await LiveAsync()).Needs);

@@ -8,6 +8,10 @@ using Xunit;
 
 namespace Dora.Integration.Tests.Redis;
 
+/// <summary>One such cluster for all of its tests, one after the other.</summary>
+[CollectionDefinition(RedisPods.Collection)]
+public sealed class RedisPodsTests : ICollectionFixture<RedisPods>;
+
 /// <summary>
 /// Three members of a Redis cluster with Sentinels, from Debian's packages, started by the scripts and configuration that their
 /// pods get. Each runs in a root directory and mount namespace of its own, on a loopback address of its own; the names of the
@@ -15,6 +19,7 @@ namespace Dora.Integration.Tests.Redis;
 /// </summary>
 public sealed class RedisPods : IAsyncLifetime
 {
+    public const string Collection = "Redis with Sentinels";
     public const int Members = 3;
     public const string AdminPassword = "admin-Jx3k9Qw7Lm2p";
     public const string ReplicaPassword = "replica-Vb6t1Zr8Yh4s";
