@@ -23,7 +23,7 @@ internal static class PostgresRepair
         // Whether a replica can follow shows only beside a primary that serves; what is known is kept meanwhile.
         var leader = answers.FirstOrDefault(answer => answer.Member?.Name == health.Primary && answer.State is { Role: MemberRole.Primary, Running: true });
         if (leader.State is null || sql is not { Problem: null })
-            return health with { Members = [.. health.Members.Select(member => member with { Repair = Before(member.Pod, target) })] };
+            return health with { Members = [.. health.Members.Select(member => member with { Repair = Before(member.Pod, target, now) })] };
         var stuck = answers.ToDictionary(answer => answer.Member!.Name, answer => answer.Member!.Name == health.Primary ? null : Problem(answer, leader.State, sql), StringComparer.Ordinal);
         var copying = answers.Where(answer => answer.State?.State == "creating replica").Select(answer => answer.Member!.Name).ToHashSet(StringComparer.Ordinal);
         var members = health.Members.Select(member => member with
@@ -69,9 +69,7 @@ internal static class PostgresRepair
     // One that is just starting once more, or does not answer, is no better for that.
     private static MemberRepair? Next(MemberHealth member, bool stuck, bool copying, EngineTarget target, DateTimeOffset now)
     {
-        var before = Before(member.Pod, target) ?? new(null);
-        if (target.Said?.Any(command => command.Name == Reinitialize && command.Subject == member.Pod) == true)
-            before = new(null, before.Attempts + 1, now);
+        var before = Before(member.Pod, target, now) ?? new(null);
         if (stuck)
             return before with { Since = before.Since ?? now };
         if (member.Serving || copying)
@@ -79,5 +77,10 @@ internal static class PostgresRepair
         return before is { Since: null, Attempts: 0 } || (member.Serving && now - before.Last >= Memory) ? null : before;
     }
 
-    private static MemberRepair? Before(string pod, EngineTarget target) => target.Before?.Members.FirstOrDefault(member => member.Pod == pod)?.Repair;
+    // Telling it counts, whether it was taken or refused.
+    private static MemberRepair? Before(string pod, EngineTarget target, DateTimeOffset now)
+    {
+        var before = target.Before?.Members.FirstOrDefault(member => member.Pod == pod)?.Repair;
+        return target.Said?.Any(command => command.Name == Reinitialize && command.Subject == pod) == true ? new(null, (before?.Attempts ?? 0) + 1, now) : before;
+    }
 }

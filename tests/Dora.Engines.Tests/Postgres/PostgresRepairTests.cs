@@ -70,6 +70,7 @@ public sealed class PostgresRepairTests
         var mute = Probe(health, _start + _later, new(1, true, "the primary does not answer SQL"), false, null, Leader, Broken, Fine);
         Assert.Empty(mute.Needs);
         Assert.NotEmpty(Probe(mute, _start + _later, Leader, Broken, Fine).Needs);
+        Assert.Equal(1, Probe(health, _start + _later, _sql, false, "payments-postgres-1", Broken, Broken, Fine).Members[1].Repair!.Attempts);
     }
 
     [Fact]

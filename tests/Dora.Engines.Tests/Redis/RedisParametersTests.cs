@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Dora.Api;
 using Dora.Engines.Redis;
-using Dora.Kubernetes.Model;
 
 namespace Dora.Engines.Tests.Redis;
 

@@ -1,6 +1,5 @@
 using Dora.Engines;
 using Dora.Engines.Postgres;
-using Npgsql;
 using Xunit;
 
 namespace Dora.Integration.Tests.Postgres;
