@@ -38,12 +38,12 @@ public static partial class LabelForms
     /// <summary>Whether a text can name an object.</summary>
     public static bool IsName(string? text) => text is { Length: <= LongestName } && Name().IsMatch(text);
 
-    [GeneratedRegex(KeyPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(KeyPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Key();
 
-    [GeneratedRegex(ValuePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(ValuePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Value();
 
-    [GeneratedRegex(NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Name();
 }

@@ -7,13 +7,15 @@ namespace Dora.Engines;
 /// <param name="Version">Server version, or null.</param>
 /// <param name="Message">What is missing for Healthy; stable text without counters that move.</param>
 /// <param name="Needs">Names of commands that would bring it nearer to what is wanted.</param>
+/// <param name="Agent">Lowest version of what runs the servers, such as Patroni, where there is such a thing; or null.</param>
 public sealed record EngineHealth(
     EngineVerdict Verdict,
     IReadOnlyList<MemberHealth> Members,
     string? Primary,
     string? Version,
     string Message,
-    IReadOnlyList<string> Needs);
+    IReadOnlyList<string> Needs,
+    Version? Agent = null);
 
 /// <summary>An engine in one word.</summary>
 public enum EngineVerdict
@@ -39,6 +41,7 @@ public enum EngineVerdict
 /// <param name="Synchronous">Whether the primary waits for it at commit.</param>
 /// <param name="PendingRestart">Whether it has settings that it takes up only when it restarts.</param>
 /// <param name="LagSeconds">Seconds behind the primary, where the engine counts in time and not in bytes, or null.</param>
+/// <param name="Repair">What is known of a member that cannot follow by itself, from one probe to the next; or null.</param>
 public sealed record MemberHealth(
     string Pod,
     MemberRole Role,
@@ -49,7 +52,14 @@ public sealed record MemberHealth(
     string? Detail = null,
     bool Synchronous = false,
     bool PendingRestart = false,
-    double? LagSeconds = null);
+    double? LagSeconds = null,
+    MemberRepair? Repair = null);
+
+/// <summary>A member that cannot follow by itself, and what was tried.</summary>
+/// <param name="Since">Since when, as far as this operator has seen; null: it follows, or is on its way.</param>
+/// <param name="Attempts">How often it was told to start anew.</param>
+/// <param name="Last">When it was told last.</param>
+public sealed record MemberRepair(DateTimeOffset? Since, int Attempts = 0, DateTimeOffset? Last = null);
 
 /// <summary>Role of a member.</summary>
 public enum MemberRole

@@ -54,6 +54,9 @@ public interface IEngineCluster
     /// <summary>Whether <see cref="Commands"/> moves the primary when <see cref="Rendering.PrimaryMove"/> gives a reason.</summary>
     bool MovesPrimary { get; }
 
+    /// <summary>Names of the Deployments that serve beside the members; the engine is not as asked while they are not.</summary>
+    IReadOnlyList<string> Companions => [];
+
     /// <summary>Asks every member how it is. Never throws for a member that does not answer: that is a finding.</summary>
     Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken);
 
@@ -112,12 +115,14 @@ public sealed record ImageSource(string Repository = "docker.io/dora", string Pu
 /// <param name="Workload">The live StatefulSet, or null.</param>
 /// <param name="Claims">Live claims of the engine.</param>
 /// <param name="Rolling">How far a change has gone through the members; null: no change is under way.</param>
+/// <param name="Deployments">Live Deployments of the engine.</param>
 public sealed record EngineObservation(
     EngineStatus? Status = null,
     EngineHealth? Health = null,
     StatefulSet? Workload = null,
     IReadOnlyList<PersistentVolumeClaim>? Claims = null,
-    RollingChange? Rolling = null)
+    RollingChange? Rolling = null,
+    IReadOnlyList<Deployment>? Deployments = null)
 {
     /// <summary>
     /// Whether there is, or was, data: the engine has served, or volumes stood before the workload did (a stack created again).
@@ -147,10 +152,14 @@ public sealed record CredentialField(string Key, string? Value = null, bool Issu
 /// <param name="Members">Live pods of the engine.</param>
 /// <param name="Secrets">Decoded credential Secrets by name, then key. Never logged.</param>
 /// <param name="Keep">Puts what a server issued into a credential Secret; only while a command is carried out.</param>
+/// <param name="Before">What the probe before this one found, or null.</param>
+/// <param name="Said">Commands that were carried out since, or failed.</param>
 public sealed record EngineTarget(
     IReadOnlyList<MemberPod> Members,
     IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Secrets,
-    KeepIssued? Keep = null)
+    KeepIssued? Keep = null,
+    EngineHealth? Before = null,
+    IReadOnlyList<EngineCommand>? Said = null)
 {
     /// <summary>The value of a key of a credential Secret; throws when it is absent, naming Secret and key only.</summary>
     public string Credential(string secret, string key) =>

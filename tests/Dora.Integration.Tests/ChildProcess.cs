@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 
 namespace Dora.Integration.Tests;
@@ -50,6 +51,14 @@ internal sealed class ChildProcess : IAsyncDisposable
 
     /// <summary>Waits until it ends by itself.</summary>
     public Task EndedAsync(CancellationToken cancellationToken) => process.WaitForExitAsync(cancellationToken);
+
+    /// <summary>Asks it to end, as the kubelet would, and waits for it.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (!process.HasExited)
+            await HackScript.RunAsync("kill", "-TERM", process.Id.ToString(CultureInfo.InvariantCulture));
+        await process.WaitForExitAsync(cancellationToken);
+    }
 
     /// <summary>Ends it at once, as a crash would.</summary>
     public async ValueTask DisposeAsync()

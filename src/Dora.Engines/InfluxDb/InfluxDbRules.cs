@@ -143,9 +143,9 @@ internal static partial class InfluxDbRules
         ? null
         : new(path, $"'{name}' is not allowed as a name", "use at most 63 letters, digits, '_', '.' and '-', with a letter or digit first");
 
-    [GeneratedRegex(InfluxDbSettings.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(InfluxDbSettings.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex NameForm();
 
-    [GeneratedRegex(InfluxDbSettings.UserPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(InfluxDbSettings.UserPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex UserForm();
 }

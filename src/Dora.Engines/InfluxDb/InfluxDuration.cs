@@ -51,12 +51,12 @@ internal static partial class InfluxDuration
 
     private static long Part(Match match, string name) => match.Groups[name] is { Success: true } group ? long.Parse(group.ValueSpan, CultureInfo.InvariantCulture) : 0;
 
-    [GeneratedRegex(RetentionPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(RetentionPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex RetentionForm();
 
-    [GeneratedRegex(WindowPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(WindowPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex WindowForm();
 
-    [GeneratedRegex("^((?<h>[0-9]{1,8})h)?((?<m>[0-9]{1,4})m)?(?<s>[0-9]{1,4})s$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^((?<h>[0-9]{1,8})h)?((?<m>[0-9]{1,4})m)?(?<s>[0-9]{1,4})s$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex GoForm();
 }

@@ -46,26 +46,26 @@ public static partial class MongoDbNames
     public static bool IsBuiltInRole(string name) => DatabaseRoles.Contains(name) || AdminRoles.Contains(name) || OperatorRoles.Contains(name);
 
     /// <summary>Whether a name may be a database's.</summary>
-    [GeneratedRegex(DatabasePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(DatabasePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     public static partial Regex Database();
 
     /// <summary>Whether a name may be a collection's.</summary>
-    [GeneratedRegex(CollectionPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(CollectionPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     public static partial Regex Collection();
 
     /// <summary>Whether a name may be an index's.</summary>
-    [GeneratedRegex(IndexPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(IndexPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     public static partial Regex Index();
 
     /// <summary>Whether a path may be a field's.</summary>
-    [GeneratedRegex(FieldPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(FieldPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     public static partial Regex Field();
 
     /// <summary>Whether a name may be a role's.</summary>
-    [GeneratedRegex(RolePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(RolePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     public static partial Regex Role();
 
     /// <summary>Whether a name may be a user's.</summary>
-    [GeneratedRegex(UserPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(UserPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     public static partial Regex User();
 }

@@ -133,15 +133,15 @@ internal static partial class Neo4jDeclarationRules
         .Where(group => group.Count() > 1)
         .Select(group => new Violation($"{Path}.{field}", $"'{group.Key}' is declared twice", "give each a name of its own"));
 
-    [GeneratedRegex(Neo4jDatabase.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(Neo4jDatabase.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex DatabaseName();
 
-    [GeneratedRegex(Neo4jRole.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(Neo4jRole.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Account();
 
-    [GeneratedRegex(Neo4jConstraint.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(Neo4jConstraint.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Word();
 
-    [GeneratedRegex(Neo4jLdap.HostPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(Neo4jLdap.HostPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex LdapHost();
 }

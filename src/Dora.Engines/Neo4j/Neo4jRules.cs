@@ -89,6 +89,6 @@ internal static partial class Neo4jRules
 
     private static Version Number(string version) => System.Version.TryParse(string.Join('.', version.Split('.', '-')[..2]), out var number) ? number : new();
 
-    [GeneratedRegex(@"^db(\.[a-z0-9_]+)+$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^db(\.[a-z0-9_]+)+$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex ParameterName();
 }

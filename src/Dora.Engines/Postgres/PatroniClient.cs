@@ -50,6 +50,23 @@ internal sealed class PatroniClient(HttpClient http, string user, string passwor
     public Task RestartAsync(string address, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Post, address, "restart", new JsonObject { ["restart_pending"] = true }, cancellationToken);
 
+    /// <summary>
+    /// Has a replica throw away its data and copy the leader's. False while it is busy with something else: what it does, such as
+    /// pg_rewind, is not cut short. On the leader, and without one, Patroni refuses.
+    /// </summary>
+    public async Task<bool> ReinitializeAsync(string address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await SendAsync(HttpMethod.Post, address, "reinitialize", [], cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (HttpRequestException exception) when (exception.StatusCode == HttpStatusCode.ServiceUnavailable && exception.Message.Contains("already in progress", StringComparison.Ordinal))
+        {
+            return false;
+        }
+    }
+
     private async Task SendAsync(HttpMethod method, string address, string path, JsonObject body, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(method, Uri(address, path)) { Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
@@ -88,8 +105,27 @@ internal sealed class PatroniClient(HttpClient http, string user, string passwor
 /// <param name="SynchronousStandbys">On the primary: connected standbys that a commit waits for.</param>
 /// <param name="Synchronous">On a replica: whether a commit waits for it.</param>
 /// <param name="PendingRestart">Whether it has settings that it takes up only when it restarts.</param>
-internal sealed record PatroniMember(MemberRole Role, string State, int? ServerVersion, int? Timeline, long? Position, int SynchronousStandbys, bool Synchronous = false, bool PendingRestart = false)
+/// <param name="QuorumStandbys">On the primary: those of <paramref name="SynchronousStandbys"/> of which any will do.</param>
+/// <param name="Followers">On the primary: names of the members that stream from it.</param>
+/// <param name="Received">On a replica: the position up to which it has WAL.</param>
+/// <param name="Patroni">Version of Patroni.</param>
+internal sealed record PatroniMember(
+    MemberRole Role,
+    string State,
+    int? ServerVersion,
+    int? Timeline,
+    long? Position,
+    int SynchronousStandbys,
+    bool Synchronous = false,
+    bool PendingRestart = false,
+    int QuorumStandbys = 0,
+    IReadOnlyList<string>? Followers = null,
+    long? Received = null,
+    Version? Patroni = null)
 {
+    /// <summary>From this version on Patroni knows <c>synchronous_mode: quorum</c>; an older one takes the word for "off".</summary>
+    public static readonly Version KnowsQuorum = new(4, 0);
+
     public bool Running => State is "running" or "streaming";
 
     public static PatroniMember Parse(JsonNode? body)
@@ -103,8 +139,20 @@ internal sealed record PatroniMember(MemberRole Role, string State, int? ServerV
         };
         var xlog = node["xlog"] as JsonObject;
         var position = xlog?["location"] ?? xlog?["replayed_location"];
-        var synchronous = (node["replication"] as JsonArray)?.Count(standby => (string?)standby?["sync_state"] is "sync" or "quorum") ?? 0;
-        return new(role, (string?)node["state"] ?? "unknown", (int?)node["server_version"], (int?)node["timeline"], (long?)position, synchronous, (bool?)node["sync_standby"] == true, (bool?)node["pending_restart"] == true);
+        var standbys = node["replication"] as JsonArray ?? [];
+        return new(
+            role,
+            (string?)node["state"] ?? "unknown",
+            (int?)node["server_version"],
+            (int?)node["timeline"],
+            (long?)position,
+            standbys.Count(standby => (string?)standby?["sync_state"] is "sync" or "quorum"),
+            (bool?)node["sync_standby"] == true || (bool?)node["quorum_standby"] == true,
+            (bool?)node["pending_restart"] == true,
+            standbys.Count(standby => (string?)standby?["sync_state"] == "quorum"),
+            [.. standbys.Where(standby => (string?)standby?["state"] == "streaming").Select(standby => (string?)standby?["application_name"] ?? "")],
+            (long?)xlog?["received_location"],
+            System.Version.TryParse((string?)node["patroni"]?["version"], out var version) ? version : null);
     }
 
     /// <summary>e.g. 150018 -> 15.18.</summary>

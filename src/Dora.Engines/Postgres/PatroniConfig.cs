@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Dora.Api;
+using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
 namespace Dora.Engines.Postgres;
@@ -77,7 +78,7 @@ internal static class PatroniConfig
         ["loop_wait"] = 5,
         ["retry_timeout"] = 5,
         ["maximum_lag_on_failover"] = 1048576,
-        ["synchronous_mode"] = plan.Synchronous,
+        ["synchronous_mode"] = plan.Synchronous == PostgresSynchronous.Quorum ? (JsonNode)"quorum" : plan.Synchronous == PostgresSynchronous.Enabled,
         ["postgresql"] = new JsonObject
         {
             ["use_pg_rewind"] = true,
@@ -108,9 +109,15 @@ internal static class PatroniConfig
     private static IEnumerable<string> Unwanted(JsonObject wanted, JsonObject live) =>
         ((live["postgresql"] as JsonObject)?["parameters"] as JsonObject)?.Select(pair => pair.Key).Where(name => !wanted.ContainsKey(name)) ?? [];
 
-    // A new cluster must start: what only the server can judge is told it once it runs.
-    private static JsonObject AtBootstrap(PostgresPlan plan) =>
-        Dynamic(plan with { Parameters = plan.Parameters.Where(pair => PostgresParameters.KnownBeforeStart(pair.Key)).ToDictionary() });
+    /// <summary>What a member shows under <see cref="PostgresParameters.Mark"/> once it has loaded the parameters of a live configuration.</summary>
+    public static string? Mark(JsonObject live) => (string?)((live["postgresql"] as JsonObject)?["parameters"] as JsonObject)?[PostgresParameters.Mark];
+
+    // A new cluster must start: what only the server can judge is told it once it runs. So is a quorum, once Patroni's version is known.
+    private static JsonObject AtBootstrap(PostgresPlan plan) => Dynamic(plan with
+    {
+        Parameters = plan.Parameters.Where(pair => PostgresParameters.KnownBeforeStart(pair.Key)).ToDictionary(),
+        Synchronous = plan.Synchronous == PostgresSynchronous.Quorum ? PostgresSynchronous.Enabled : plan.Synchronous,
+    });
 
     private static JsonObject Parameters(PostgresPlan plan)
     {
@@ -125,6 +132,7 @@ internal static class PatroniConfig
         };
         foreach (var (name, value) in plan.Parameters.OrderBy(pair => pair.Key, StringComparer.Ordinal))
             parameters[name] = value;
+        parameters[PostgresParameters.Mark] = PodDefaults.Hash(parameters.ToJsonString());
         return parameters;
     }
 

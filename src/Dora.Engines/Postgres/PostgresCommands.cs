@@ -21,6 +21,7 @@ internal static class PostgresCommands
             var (name, subject) = PostgresNeeds.Split(need);
             commands.Add(new(name, subject.Length == 0 ? primary : subject, need switch
             {
+                _ when name == PostgresRepair.Reinitialize => $"{subject} {health.Members.FirstOrDefault(member => member.Pod == subject)?.Detail}: it copies {primary} anew",
                 AppDatabase => $"creating database and role '{PostgresPlan.AppDatabase}'",
                 _ when need.Contains('/', StringComparison.Ordinal) => PostgresNeeds.Reason(need),
                 RestartPrimary => "a parameter that replicas may not have smaller than their primary is lowered, so the primary goes first",
@@ -49,6 +50,9 @@ internal static class PostgresCommands
                 break;
             case PostgresNeeds.SetRole or PostgresNeeds.EndLogin or PostgresNeeds.SetDatabase or PostgresNeeds.CreateExtension or PostgresNeeds.SetLookup:
                 await DeclareAsync(plan, command, target, Leader(target).Address!, PostgresPlan.Port, cancellationToken).ConfigureAwait(false);
+                break;
+            case PostgresRepair.Reinitialize:
+                await ReinitializeAsync(patroni, Leader(target), target, command.Subject, cancellationToken).ConfigureAwait(false);
                 break;
             case Switchover:
                 var leader = Leader(target);
@@ -80,6 +84,21 @@ internal static class PostgresCommands
     private static MemberPod Leader(EngineTarget target) =>
         target.Members.FirstOrDefault(member => member.Role is Api.Labels.PrimaryRole or "primary" && member.Address is not null) ?? throw new InvalidOperationException("no member is labelled as primary");
 
+    // Patroni refuses while it does something else, such as one more try to start; that ends soon, or does not: then it is asked later.
+    private static async Task ReinitializeAsync(PatroniClient patroni, MemberPod leader, EngineTarget target, string pod, CancellationToken cancellationToken)
+    {
+        if (leader.Name == pod)
+            return;
+        for (var tries = 0; tries < 10; tries++)
+        {
+            if (await patroni.ReinitializeAsync(Address(target, pod), cancellationToken).ConfigureAwait(false))
+                return;
+            await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        }
+
+        throw new InvalidOperationException($"Patroni on {pod} is busy with something else");
+    }
+
     // The spec may have changed since the probe; what the server would not take is not sent, and the next probe says so.
     private static async Task ConfigureAsync(PostgresPlan plan, PatroniClient patroni, EngineTarget target, string address, CancellationToken cancellationToken)
     {
@@ -89,6 +108,8 @@ internal static class PostgresCommands
             return;
         var live = await patroni.ConfigurationAsync(address, cancellationToken).ConfigureAwait(false)
             ?? throw new HttpRequestException("Patroni does not tell its configuration");
+        if (PostgresProbe.QuorumProblem(plan, (await patroni.StateAsync(address, cancellationToken).ConfigureAwait(false)).Member?.Patroni) is not null)
+            return;
         await patroni.PatchConfigurationAsync(address, PatroniConfig.Patch(plan, live), cancellationToken).ConfigureAwait(false);
     }
 

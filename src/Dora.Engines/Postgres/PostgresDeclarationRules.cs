@@ -75,9 +75,9 @@ internal static partial class PostgresDeclarationRules
     private static Violation Misnamed(string path, string name) =>
         new(path, $"'{name}' is not allowed as a name", "use at most 32 lower-case letters, digits and '_', with a letter first and no '_' last");
 
-    [GeneratedRegex(PostgresRole.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(PostgresRole.NamePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex NameForm();
 
-    [GeneratedRegex(PostgresDatabase.ExtensionPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(PostgresDatabase.ExtensionPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex ExtensionForm();
 }

@@ -60,6 +60,9 @@ public sealed class PostgresCluster : IEngineCluster
     public bool OperatorLabelsRoles => false;
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Companions => _plan.Pooler is { } pooler ? [pooler.Names.Cluster] : [];
+
+    /// <inheritdoc/>
     public IReadOnlyList<Violation> Validate(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
@@ -73,6 +76,8 @@ public sealed class PostgresCluster : IEngineCluster
         violations.AddRange(PostgresParameters.Check(_plan));
         violations.AddRange(PostgresDeclarationRules.Check(_settings));
         violations.AddRange(PoolerPlan.Check(_plan));
+        if (observed.Health?.Agent is { } patroni && PostgresProbe.QuorumProblem(_plan, patroni) is { } unknown)
+            violations.Add(new($"{path}.synchronous", unknown, "choose Enabled, or have members that run an image with Patroni 4 or later", "UnsupportedByImage"));
         if (observed.Status?.Version is { } running && running.Split('.')[0] != _plan.Version)
             violations.Add(new($"{path}.version", $"PostgreSQL {running} holds the data", "a major upgrade rewrites the data; create a new stack with the new version and restore into it", "ImmutableField"));
         return violations;

@@ -11,6 +11,12 @@ namespace Dora.Engines.Postgres;
 /// </summary>
 internal static partial class PostgresParameters
 {
+    /// <summary>
+    /// A parameter that stands for all the others: a member that shows its value has loaded them. Patroni tells them to the members
+    /// one after the other, up to its loop's time later.
+    /// </summary>
+    public const string Mark = "dora.parameters";
+
     private const string Root = "spec.engines.postgres.parameters";
 
     /// <summary>shared_buffers beyond this share of the memory limit leaves too little for connections (per cent).</summary>
@@ -41,6 +47,7 @@ internal static partial class PostgresParameters
         ("log_rotation_", "pods log to their own output", "remove it"),
         ("syslog_", "pods log to their own output", "remove it"),
         ("krb_", "logins use SCRAM", "remove it"),
+        ("dora.", "the operator marks by it what the members have loaded", "remove it"),
     ];
 
     /// <summary>
@@ -116,6 +123,6 @@ internal static partial class PostgresParameters
         }
     }
 
-    [GeneratedRegex(PostgresSettings.ParameterPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(PostgresSettings.ParameterPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex NameForm();
 }

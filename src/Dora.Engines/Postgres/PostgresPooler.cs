@@ -9,6 +9,13 @@ internal static class PostgresPooler
 {
     public const int Port = 6432;
 
+    /// <summary>
+    /// PgBouncer as the first process, and beside it who has it read its own password again when the mounted Secret changes: by itself
+    /// it would go on with the old one. Users' passwords it asks the server for.
+    /// </summary>
+    public const string Run =
+        "file=/etc/pgbouncer-auth/userlist.txt; seen=$(cksum <$file); (while sleep 10; do now=$(cksum <$file); [ \"$now\" = \"$seen\" ] || { seen=$now; kill -HUP $$; }; done) & exec /usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini";
+
     // New clients are led elsewhere first; then running transactions end, and the process with them (PgBouncer documentation, SIGINT).
     private const string Drain = "sleep 5; kill -INT 1; while kill -0 1; do sleep 1; done";
 
@@ -71,7 +78,7 @@ internal static class PostgresPooler
                 Name: "pgbouncer",
                 Image: plan.Pods.Image("postgres", plan.Version),
                 ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
-                Command: ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"],
+                Command: StackRelease.Of(plan.Names.Stack.StackVersion).PoolerReload ? ["/bin/sh", "-c", Run] : ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"],
                 Ports: [new(Port, "pgbouncer", "TCP")],
                 Resources: PodDefaults.Resources(new("100m", "128Mi")),
                 VolumeMounts: [new("config", "/etc/pgbouncer", ReadOnly: true), new("auth", "/etc/pgbouncer-auth", ReadOnly: true)],

@@ -17,23 +17,28 @@ internal static class PostgresProbe
     public static async Task<EngineHealth> RunAsync(PostgresPlan plan, EngineTarget target, CancellationToken cancellationToken)
     {
         var patroni = Client(plan, target);
-        var answers = await MemberPoll.AskAsync(target.Members, (member, token) => AskAsync(patroni, member, token), TimeProvider.System, cancellationToken).ConfigureAwait(false);
-
+        var answers = await AskAllAsync(patroni, target, cancellationToken).ConfigureAwait(false);
         var leader = answers.FirstOrDefault(answer => answer.State is { Role: MemberRole.Primary, Running: true });
         var sql = leader.Member is null ? null : await PostgresQueries.AskAsync(plan, target, leader.Member.Address!, cancellationToken).ConfigureAwait(false);
         var configuration = leader.Member is null ? null : await patroni.ConfigurationAsync(leader.Member.Address!, cancellationToken).ConfigureAwait(false);
-        return Judge(plan, answers, sql, configuration, role => role.Secret is null ? null : target.Credential(role.Secret, "password"));
+        var loaded = leader.Member is null ? null : await LoadedAsync(plan, target, answers, cancellationToken).ConfigureAwait(false);
+        // Who shows now that it has loaded the parameters may have told before that it waits for no restart.
+        if (loaded is not null && target.Before is not { Verdict: EngineVerdict.Healthy })
+            answers = await AskAllAsync(patroni, target, cancellationToken).ConfigureAwait(false);
+        var health = Judge(plan, answers, sql, configuration, role => role.Secret is null ? null : target.Credential(role.Secret, "password"), loaded);
+        var paused = (bool?)configuration?["pause"] == true;
+        return PostgresRepair.Complete(health, answers, sql, paused, target, TimeProvider.System.GetUtcNow());
     }
 
     /// <summary>From answers to a verdict; pure.</summary>
-    public static EngineHealth Judge(PostgresPlan plan, IReadOnlyList<PostgresAnswer> answers, SqlFindings? sql, JsonObject? configuration, Func<RolePlan, string?>? password = null)
+    public static EngineHealth Judge(PostgresPlan plan, IReadOnlyList<PostgresAnswer> answers, SqlFindings? sql, JsonObject? configuration, Func<RolePlan, string?>? password = null, IReadOnlyDictionary<string, string?>? loaded = null)
     {
         var leader = answers.FirstOrDefault(answer => answer.State is { Role: MemberRole.Primary, Running: true });
         var members = answers.Select(answer => Judge(answer, leader.State, sql)).ToList();
         if (leader.Member is null)
         {
             var verdict = answers.Any(answer => answer.State is not null) ? EngineVerdict.Degraded : EngineVerdict.Unreachable;
-            return new(verdict, members, null, Version(answers), "no member is primary yet", []);
+            return new(verdict, members, null, Version(answers), "no member is primary yet", [], Agent(answers));
         }
 
         var needs = new List<string>();
@@ -41,10 +46,11 @@ internal static class PostgresProbe
             needs.Add(PostgresCommands.AppDatabase);
         var refused = sql?.Parameters is { } facts ? ParameterFacts.Problem(plan.Parameters, facts, plan.Version) : null;
         var held = configuration is null || PatroniConfig.Holds(plan, configuration);
-        if (!held && refused is null)
+        var unknown = QuorumProblem(plan, Agent(answers));
+        if (!held && refused is null && unknown is null)
             needs.Add(PostgresCommands.Configuration);
 
-        var problem = Problem(plan, members, leader.State!, sql) ?? refused;
+        var problem = unknown ?? Problem(plan, members, leader.State!, sql) ?? refused ?? (held ? Unloaded(members, configuration, loaded) : "the configuration that the members share is not as asked yet");
         if (sql?.Declared is { } declared)
         {
             var missing = PostgresNeeds.Of(plan, declared, password ?? (_ => null));
@@ -60,7 +66,7 @@ internal static class PostgresProbe
             members = [.. members.Select(member => member with { PendingRestart = false })];
         }
 
-        return new(problem is null ? EngineVerdict.Healthy : EngineVerdict.Degraded, members, leader.Member.Name, Version(answers), problem ?? "", needs);
+        return new(problem is null ? EngineVerdict.Healthy : EngineVerdict.Degraded, members, leader.Member.Name, Version(answers), problem ?? "", needs, Agent(answers));
     }
 
     // Patroni's own values where the spec has none (Patroni documentation, "Dynamic Configuration Settings").
@@ -79,8 +85,26 @@ internal static class PostgresProbe
             return $"{behind.Pod}: {behind.Detail}";
         if (members.Count < plan.Instances)
             return $"{members.Count} of {plan.Instances} members exist";
-        return plan.Synchronous && plan.Instances > 1 && leader.SynchronousStandbys == 0 ? "no synchronous standby is connected" : null;
+        if (plan.Instances < 2 || plan.Synchronous == PostgresSynchronous.Disabled)
+            return null;
+        return leader.SynchronousStandbys == 0 ? "no synchronous standby is connected"
+            : plan.Synchronous == PostgresSynchronous.Quorum && leader.QuorumStandbys == 0 ? "commits do not wait for a quorum yet"
+            : null;
     }
+
+    /// <summary>Why commits cannot wait for a quorum; null when they can, or need not.</summary>
+    public static string? QuorumProblem(PostgresPlan plan, Version? patroni) =>
+        plan.Synchronous != PostgresSynchronous.Quorum || patroni >= PatroniMember.KnowsQuorum ? null
+        : patroni is null ? "Patroni does not tell its version, and not every one knows a quorum"
+        : $"the members run Patroni {patroni}, which knows no quorum and would take the word for 'off'";
+
+    // Patroni reloads each member on its own turn; a parameter that waits for a restart is known as such only then.
+    private static string? Unloaded(List<MemberHealth> members, JsonObject? configuration, IReadOnlyDictionary<string, string?>? loaded) =>
+        configuration is not null && loaded is not null && members.FirstOrDefault(member => member.Serving && loaded.GetValueOrDefault(member.Pod) != PatroniConfig.Mark(configuration)) is { } late
+            ? $"{late.Pod}: the parameters are being applied"
+            : null;
+
+    private static Version? Agent(IReadOnlyList<PostgresAnswer> answers) => answers.Min(answer => answer.State?.Patroni);
 
     private static MemberHealth Judge(PostgresAnswer answer, PatroniMember? leader, SqlFindings? sql)
     {
@@ -105,6 +129,16 @@ internal static class PostgresProbe
         (JsonObject, _) => false,
         (var value, var other) => value?.ToString() == other?.ToString(),
     });
+
+    private static Task<IReadOnlyList<PostgresAnswer>> AskAllAsync(PatroniClient patroni, EngineTarget target, CancellationToken cancellationToken) =>
+        MemberPoll.AskAsync(target.Members, (member, token) => AskAsync(patroni, member, token), TimeProvider.System, cancellationToken);
+
+    private static async Task<IReadOnlyDictionary<string, string?>> LoadedAsync(PostgresPlan plan, EngineTarget target, IReadOnlyList<PostgresAnswer> answers, CancellationToken cancellationToken)
+    {
+        List<MemberPod> running = [.. answers.Where(answer => answer.State is { Running: true }).Select(answer => answer.Member!)];
+        var marks = await MemberPoll.AskAsync(running, async (member, token) => (member.Name, Mark: await PostgresQueries.MarkAsync(plan, target, member.Address!, token).ConfigureAwait(false)), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        return marks.ToDictionary(mark => mark.Name, mark => mark.Mark, StringComparer.Ordinal);
+    }
 
     private static async Task<PostgresAnswer> AskAsync(PatroniClient patroni, MemberPod member, CancellationToken cancellationToken)
     {

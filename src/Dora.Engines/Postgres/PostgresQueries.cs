@@ -41,13 +41,31 @@ internal static class PostgresQueries
         string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
     }
 
+    /// <summary>Which parameters a member has loaded, by their mark; null when it has none, or does not say.</summary>
+    public static async Task<string?> MarkAsync(PostgresPlan plan, EngineTarget target, string address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var source = PostgresSql.Source(plan, target, address);
+            await using var command = source.CreateCommand("SELECT current_setting($1, true)");
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PostgresParameters.Mark });
+            return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string;
+        }
+        catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException or OperationCanceledException)
+        {
+            return null;
+        }
+    }
+
     private static async Task<SqlFindings> AskAsync(PostgresPlan plan, NpgsqlDataSource source, CancellationToken cancellationToken)
     {
         await using var command = source.CreateCommand(
             """
             SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int,
                    EXISTS (SELECT FROM pg_roles WHERE rolname = $1) AND EXISTS (SELECT FROM pg_database WHERE datname = $2),
-                   pg_is_in_recovery()
+                   pg_is_in_recovery(),
+                   (SELECT min(('x' || substr(name, 9, 8))::bit(32)::bigint * 4294967296 + ('x' || substr(name, 17, 8))::bit(32)::bigint * (SELECT setting::bigint FROM pg_settings WHERE pg_settings.name = 'wal_segment_size'))
+                    FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$')
             """);
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PostgresPlan.AppUser });
         command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PostgresPlan.AppDatabase });
@@ -55,7 +73,7 @@ internal static class PostgresQueries
         await using (var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false))
         {
             await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            findings = new(reader.GetInt32(0), reader.GetBoolean(1), reader.GetBoolean(2) ? "the primary is still in recovery" : null);
+            findings = new(reader.GetInt32(0), reader.GetBoolean(1), reader.GetBoolean(2) ? "the primary is still in recovery" : null, OldestWal: reader.IsDBNull(3) ? null : reader.GetInt64(3));
         }
 
         return findings.Problem is not null ? findings : findings with { Parameters = await ParametersAsync(source, plan, cancellationToken).ConfigureAwait(false) };
@@ -68,4 +86,5 @@ internal static class PostgresQueries
 /// <param name="Problem">What stands against asking more.</param>
 /// <param name="Parameters">Facts of parameters; null: not asked.</param>
 /// <param name="Declared">Roles and databases; null: not asked.</param>
-internal sealed record SqlFindings(int Connections, bool AppDatabase, string? Problem, IReadOnlyList<ParameterFacts>? Parameters = null, DeclaredState? Declared = null);
+/// <param name="OldestWal">Where the WAL begins that the primary still has.</param>
+internal sealed record SqlFindings(int Connections, bool AppDatabase, string? Problem, IReadOnlyList<ParameterFacts>? Parameters = null, DeclaredState? Declared = null, long? OldestWal = null);

@@ -19,7 +19,7 @@ public sealed record PostgresSettings(
     StorageSettings? Storage = null,
     [property: Description("CPU and memory of each member. Default by tier.")]
     ResourceSettings? Resources = null,
-    [property: Description("Enabled: a commit is acknowledged only when a second member has it. Default by tier: Disabled, Disabled, Enabled.")]
+    [property: Description("Enabled: a commit is acknowledged only when one chosen member has it too. Quorum: when any other member has it, the quickest one; needs an image with Patroni 4. Default by tier: Disabled, Disabled, Enabled.")]
     PostgresSynchronous? Synchronous = null,
     [property: Description("Parameters of the server, by name, each value as text. One that is removed goes back to its default. What needs a restart restarts the members in order. Those that the operator owns, and dangerous ones, are refused."), MaxProperties(PostgresSettings.MostParameters), MaxLength(PostgresSettings.LongestValue)]
     IReadOnlyDictionary<string, string>? Parameters = null,
@@ -81,6 +81,9 @@ public enum PostgresSynchronous
 
     /// <summary>A commit waits for a second member too.</summary>
     Enabled,
+
+    /// <summary>A commit waits for any second member.</summary>
+    Quorum,
 }
 
 /// <summary>JSON contract of the settings and of Patroni's REST API.</summary>

@@ -13,7 +13,7 @@ internal static class ClusterCommands
         if (Takeover(plan, observed, health) is { } takeover)
             return [takeover];
         return [.. health.Needs
-            .Where(need => !RedisUsers.Is(need))
+            .Where(need => !RedisUsers.Is(need) && !RedisLive.Is(need))
             .Select(need => need.Split('/', 2))
             // Slots that were served once and have no owner now are lost data, not a new cluster.
             .Where(need => need.Length == 2 && !(need[0] == ClusterSteps.AssignSlots && observed.Initialized))

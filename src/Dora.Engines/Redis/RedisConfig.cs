@@ -5,7 +5,7 @@ namespace Dora.Engines.Redis;
 /// <summary>Files of the ConfigMaps that Redis pods mount. Passwords are mounted from a Secret and never stand here.</summary>
 internal static class RedisConfig
 {
-    /// <summary>Scripts and static configuration: a change of these restarts the pods.</summary>
+    /// <summary>Scripts and configuration: a change of these restarts the pods, unless a running server takes it up.</summary>
     public static IReadOnlyDictionary<string, string> Render(RedisPlan plan)
     {
         var cluster = plan.Mode == RedisMode.Cluster;
@@ -57,8 +57,8 @@ internal static class RedisConfig
             "appendfsync everysec",
             "save 900 1 300 10 60 10000",
             $"maxmemory {plan.MaxMemory.ToString(CultureInfo.InvariantCulture)}",
-            // Data that a policy evicts would be lost data; a full store refuses writes instead.
-            "maxmemory-policy noeviction",
+            // Data that a policy evicts is lost data; unless asked otherwise, a full store refuses writes instead.
+            $"maxmemory-policy {plan.Policy}",
             "tcp-keepalive 60",
             "repl-diskless-sync-delay 0",
         };
@@ -70,6 +70,8 @@ internal static class RedisConfig
 
         if (plan.Mode == RedisMode.Cluster)
             lines.AddRange(Cluster(plan));
+        // The last line of a name counts.
+        lines.AddRange(RedisParameters.Lines(plan));
         return string.Join('\n', lines) + "\n";
     }
 

@@ -68,6 +68,7 @@ public sealed class RedisCluster : IEngineCluster
             violations.Add(new($"{path}.instances", $"{_plan.Instances} Sentinels cannot elect by majority", "choose 3, 5, 7 or 9"));
         violations.AddRange(RedisRules.Cluster(path, _plan, _settings));
         violations.AddRange(RedisUsers.Validate(path, _settings));
+        violations.AddRange(RedisParameters.Check(path, _plan));
         if (observed.Workload?.Metadata.Annotation(RedisStatefulSet.ModeAnnotation) is { } mode && mode != _plan.Mode.ToString())
             violations.Add(new($"{path}.mode", $"the servers run in mode {mode}", "create a new stack and restore into it", "ImmutableField"));
         violations.AddRange(SettingsRules.Storage($"{path}.storage", _plan.Storage, observed));
@@ -95,11 +96,10 @@ public sealed class RedisCluster : IEngineCluster
     public IReadOnlyList<Manifest> Render(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
-        var config = RedisConfig.Render(_plan);
         List<Manifest> objects =
         [
             Manifest.Of(KubeTypes.ServiceAccounts, new(_names.Meta(_names.Cluster), AutomountServiceAccountToken: false)),
-            Manifest.Of(KubeTypes.ConfigMaps, new(_names.Meta($"{_names.Cluster}-config"), config)),
+            Manifest.Of(KubeTypes.ConfigMaps, new(_names.Meta($"{_names.Cluster}-config"), RedisConfig.Render(_plan))),
             Manifest.Of(KubeTypes.ConfigMaps, new(_names.Meta($"{_names.Cluster}-memory"), RedisConfig.Memory(_plan, observed))),
             RedisServices.Members(_names, _plan.Mode),
             _plan.Mode == RedisMode.Cluster ? RedisServices.Everyone(_names) : RedisServices.Primary(_names),
@@ -113,7 +113,7 @@ public sealed class RedisCluster : IEngineCluster
         if (_names.Stack.Tier != Tier.Development)
             objects.Add(PodDefaults.DisruptionBudget(_names));
         objects.AddRange(RedisServices.Access(_plan.Mode).Render(_names));
-        objects.Add(RedisStatefulSet.Render(_plan, config, _plan.Mode == RedisMode.Cluster ? ClusterCommands.Replicas(_plan, observed) : ScaleIn.Replicas(_plan.Instances, observed)));
+        objects.Add(RedisStatefulSet.Render(_plan, _plan.Mode == RedisMode.Cluster ? ClusterCommands.Replicas(_plan, observed) : ScaleIn.Replicas(_plan.Instances, observed)));
         return objects;
     }
 
@@ -121,7 +121,8 @@ public sealed class RedisCluster : IEngineCluster
     public async Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken)
     {
         var probe = _plan.Mode == RedisMode.Cluster ? ClusterProbe.RunAsync(_plan, target, cancellationToken) : RedisProbe.RunAsync(_plan, target, cancellationToken);
-        return await RedisUsers.CompleteAsync(_plan, target, await probe.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        var health = await RedisUsers.CompleteAsync(_plan, target, await probe.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        return await RedisLive.CompleteAsync(_plan, target, health, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -136,11 +137,12 @@ public sealed class RedisCluster : IEngineCluster
 
     /// <inheritdoc/>
     public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) =>
-        [.. _plan.Mode == RedisMode.Cluster ? ClusterCommands.Decide(_plan, observed) : RedisCommands.Decide(_plan, observed), .. RedisUsers.Decide(observed)];
+        [.. _plan.Mode == RedisMode.Cluster ? ClusterCommands.Decide(_plan, observed) : RedisCommands.Decide(_plan, observed), .. RedisUsers.Decide(observed), .. RedisLive.Decide(_plan, observed)];
 
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
         command?.Name is RedisUsers.SetUser or RedisUsers.RemoveUser ? RedisUsers.ExecuteAsync(_plan, command, target, cancellationToken)
+        : command?.Name is RedisLive.SetParameters or RedisLive.SetMemory ? RedisLive.ExecuteAsync(_plan, command, target, cancellationToken)
         : _plan.Mode == RedisMode.Cluster ? ClusterCommands.ExecuteAsync(_plan, command!, target, cancellationToken)
         : RedisCommands.ExecuteAsync(_plan, command!, target, cancellationToken);
 }

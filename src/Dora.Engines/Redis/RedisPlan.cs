@@ -48,15 +48,39 @@ internal sealed record RedisPlan(
             mode == RedisMode.Cluster ? replicas : 0)
         {
             Users = RedisUsers.Of(names, settings),
+            Policy = Eviction(settings.MaxmemoryPolicy ?? RedisEviction.None),
+            Parameters = settings.Parameters ?? new Dictionary<string, string>(),
         };
     }
 
     /// <summary>Users that are set while the servers run.</summary>
     public IReadOnlyList<UserPlan> Users { get; init; } = [];
 
+    /// <summary>What goes when memory is full, as Redis names it.</summary>
+    public string Policy { get; init; } = Eviction(RedisEviction.None);
+
+    /// <summary>Parameters that the spec sets.</summary>
+    public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The same servers without what they take up while they run.</summary>
+    public RedisPlan AtStart => this with { Policy = Eviction(RedisEviction.None), Parameters = new Dictionary<string, string>() };
+
     /// <summary>Sentinels that must agree: a majority of the wanted members.</summary>
     public int Quorum => (Instances / 2) + 1;
 
     /// <summary>Bytes for data: 60 % of the limit; the rest is for copy-on-write while saving and for replication buffers.</summary>
     public long MaxMemory => (SettingsRules.Mebibytes(Resources.Memory) ?? 128) * 1024 * 1024 * 6 / 10;
+
+    private static string Eviction(RedisEviction policy) => policy switch
+    {
+        RedisEviction.None => "noeviction",
+        RedisEviction.AllKeysLru => "allkeys-lru",
+        RedisEviction.AllKeysLfu => "allkeys-lfu",
+        RedisEviction.AllKeysRandom => "allkeys-random",
+        RedisEviction.VolatileLru => "volatile-lru",
+        RedisEviction.VolatileLfu => "volatile-lfu",
+        RedisEviction.VolatileRandom => "volatile-random",
+        RedisEviction.VolatileTtl => "volatile-ttl",
+        _ => throw new ArgumentOutOfRangeException(nameof(policy)),
+    };
 }

@@ -33,8 +33,56 @@ public sealed record RedisSettings(
     int? ReplicasPerMaster = null,
     [property: Description("Users beside app, monitor and backup; the password of each stands in a Secret of its own. One that is not declared any more is removed. Nothing restarts."), MaxItems(32), ListMap("name")]
     IReadOnlyList<RedisUser>? Users = null,
+    [property: Description("What goes when memory is full: nothing, writes are refused (noeviction), or keys, all of them or only those that expire. Default: noeviction; with any other, data that was acknowledged may vanish. Nothing restarts.")]
+    RedisEviction? MaxmemoryPolicy = null,
+    [property: Description("Parameters of the servers, by name, each value as text, as in redis.conf. They are taken up while the servers run; one that is removed goes back to its default (maxclients at the next start). Those that the operator owns, and dangerous ones, are refused."), MaxProperties(RedisSettings.MostParameters), MaxLength(RedisSettings.LongestValue)]
+    IReadOnlyDictionary<string, string>? Parameters = null,
     [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
-    PodSettings? Pods = null);
+    PodSettings? Pods = null)
+{
+    /// <summary>Parameters at most.</summary>
+    public const int MostParameters = 64;
+
+    /// <summary>Characters of a value at most.</summary>
+    public const int LongestValue = 128;
+}
+
+/// <summary>Which keys go when memory is full (Redis documentation, "Key eviction").</summary>
+[JsonConverter(typeof(EnumNames<RedisEviction>))]
+public enum RedisEviction
+{
+    /// <summary>None: writes are refused.</summary>
+    [JsonStringEnumMemberName("noeviction")]
+    None,
+
+    /// <summary>Those used longest ago.</summary>
+    [JsonStringEnumMemberName("allkeys-lru")]
+    AllKeysLru,
+
+    /// <summary>Those used least.</summary>
+    [JsonStringEnumMemberName("allkeys-lfu")]
+    AllKeysLfu,
+
+    /// <summary>Any.</summary>
+    [JsonStringEnumMemberName("allkeys-random")]
+    AllKeysRandom,
+
+    /// <summary>Of those that expire, the ones used longest ago.</summary>
+    [JsonStringEnumMemberName("volatile-lru")]
+    VolatileLru,
+
+    /// <summary>Of those that expire, the ones used least.</summary>
+    [JsonStringEnumMemberName("volatile-lfu")]
+    VolatileLfu,
+
+    /// <summary>Of those that expire, any.</summary>
+    [JsonStringEnumMemberName("volatile-random")]
+    VolatileRandom,
+
+    /// <summary>Of those that expire, the ones that expire next.</summary>
+    [JsonStringEnumMemberName("volatile-ttl")]
+    VolatileTtl,
+}
 
 /// <summary>Supported versions.</summary>
 [JsonConverter(typeof(EnumNames<RedisVersion>))]

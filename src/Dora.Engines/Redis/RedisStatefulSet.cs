@@ -9,17 +9,20 @@ internal static class RedisStatefulSet
 {
     public const string ModeAnnotation = "dora-operator.io/redis-mode";
 
-    public static Manifest Render(RedisPlan plan, IReadOnlyDictionary<string, string> config, int replicas)
+    /// <summary>Of what members take up only when they restart.</summary>
+    public static string Hash(RedisPlan plan) =>
+        PodDefaults.Hash(RedisConfig.Render(plan.AtStart).OrderBy(file => file.Key, StringComparer.Ordinal).SelectMany(file => new[] { file.Key, file.Value }));
+
+    public static Manifest Render(RedisPlan plan, int replicas)
     {
         var names = plan.Names;
-        var hash = PodDefaults.Hash(config.OrderBy(file => file.Key, StringComparer.Ordinal).SelectMany(file => new[] { file.Key, file.Value }));
         var meta = names.Meta(names.Cluster) with { Annotations = new Dictionary<string, string> { [ModeAnnotation] = plan.Mode.ToString() } };
         return Manifest.Of(KubeTypes.StatefulSets, new(
             meta,
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), hash, plan.Version),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), Hash(plan), plan.Version),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

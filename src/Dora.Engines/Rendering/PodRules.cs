@@ -78,6 +78,6 @@ public static partial class PodRules
             yield return new($"{path}.tolerationSeconds", "only NoExecute makes running pods leave", "set effect to NoExecute, or remove tolerationSeconds");
     }
 
-    [GeneratedRegex(PodSettings.ImagePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(PodSettings.ImagePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Image();
 }

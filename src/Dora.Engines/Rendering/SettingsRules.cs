@@ -46,12 +46,12 @@ public static partial class SettingsRules
         return size[^2] switch { 'T' => number * 1024 * 1024, 'G' => number * 1024, _ => number };
     }
 
-    [GeneratedRegex(StorageSettings.SizePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(StorageSettings.SizePattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Size();
 
-    [GeneratedRegex(ResourceSettings.CpuPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(ResourceSettings.CpuPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Cpu();
 
-    [GeneratedRegex(ResourceSettings.MemoryPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(ResourceSettings.MemoryPattern, RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Memory();
 }

@@ -116,19 +116,19 @@ internal static partial class YamlScalar
 
     private static JsonValue Float(string text) => JsonValue.Create(double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture));
 
-    [GeneratedRegex(@"^[-?:,\[\]{}#&*!|>'""%@`]", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^[-?:,\[\]{}#&*!|>'""%@`]", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex LeadingIndicator();
 
     // Numbers with any punctuation, dates, sexagesimals: whatever begins like a number is quoted when it holds nothing but these.
-    [GeneratedRegex(@"^[-+.]?[0-9][0-9eExXoO_.,:+TtZz -]*$|^(<<|=)$|^---|^\.\.\.", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^[-+.]?[0-9][0-9eExXoO_.,:+TtZz -]*$|^(<<|=)$|^---|^\.\.\.", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex LooksLikeSomethingElse();
 
-    [GeneratedRegex("^0(([xX](?<digits>[0-9a-fA-F]+))|([bB](?<digits>[01]+))|([oO]?(?<digits>[0-7]+)))$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^0(([xX](?<digits>[0-9a-fA-F]+))|([bB](?<digits>[01]+))|([oO]?(?<digits>[0-7]+)))$", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Radix();
 
-    [GeneratedRegex("^[0-9]+$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex("^[0-9]+$", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex DecimalInteger();
 
-    [GeneratedRegex(@"^(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$", RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$", RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex DecimalFraction();
 }

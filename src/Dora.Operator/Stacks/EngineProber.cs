@@ -15,14 +15,18 @@ public sealed partial class EngineProber(TimeProvider clock, ILogger<EngineProbe
     public async Task<IReadOnlyDictionary<string, EngineHealth>> ProbeAsync(StackObservation observed, StackPlan plan, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        var found = await Task.WhenAll(plan.Engines.Select(engine => ProbeAsync(engine, observed, cancellationToken))).ConfigureAwait(false);
+        var found = await Task.WhenAll(plan.Engines.Select(engine => ProbeAsync(engine, observed, plan, cancellationToken))).ConfigureAwait(false);
         return found.Where(pair => pair.Health is not null).ToDictionary(pair => pair.Name, pair => pair.Health!, StringComparer.Ordinal);
     }
 
-    private async Task<(string Name, EngineHealth? Health)> ProbeAsync(BoundEngine engine, StackObservation observed, CancellationToken cancellationToken)
+    private async Task<(string Name, EngineHealth? Health)> ProbeAsync(BoundEngine engine, StackObservation observed, StackPlan plan, CancellationToken cancellationToken)
     {
         var name = engine.Engine.Name;
-        var target = EngineTargets.Of(engine, observed);
+        var target = EngineTargets.Of(engine, observed) with
+        {
+            Before = engine.Observed.Health,
+            Said = [.. plan.Steps.OfType<PlanStep.Command>().Where(step => step.Engine == name).Select(step => step.What)],
+        };
         if (!target.Members.Any(member => member.Address is not null) || engine.Cluster.Credentials().Any(request => !target.Secrets.ContainsKey(request.SecretName)))
             return (name, null);
         using var deadline = new CancellationTokenSource(Patience, clock);

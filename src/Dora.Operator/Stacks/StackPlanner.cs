@@ -132,7 +132,8 @@ public static class StackPlanner
             health,
             workloads.FirstOrDefault(workload => workload.Metadata.Name == cluster.WorkloadName),
             Of<PersistentVolumeClaim>(engine, observed),
-            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, EngineTargets.Members(engine, observed), health, cluster.MovesPrimary));
+            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, EngineTargets.Members(engine, observed), health, cluster.MovesPrimary),
+            Of<Deployment>(engine, observed));
     }
 
     private static List<T> Of<T>(string engine, StackObservation observed)

@@ -103,7 +103,7 @@ public static class StackStatus
         var wanted = engine.Cluster.Instances;
         var ready = workload?.Status?.ReadyReplicas ?? 0;
         var pods = observed.Pods.Where(pod => pod.Metadata.Label(Labels.Engine) == name);
-        var (reason, message) = Missing(engine, ready, health, PodProblems.First(pods), plan.Volumes.FirstOrDefault(problem => problem.Engine == name));
+        var (reason, message) = Missing(engine, ready, health, PodProblems.First(pods), plan.Volumes.FirstOrDefault(problem => problem.Engine == name), observed);
         var initialized = engine.Observed.Initialized || health?.Primary is not null;
         var everReady = before?.Phase is EnginePhase.Ready or EnginePhase.Degraded or EnginePhase.Unavailable;
         var phase = reason is null ? EnginePhase.Ready
@@ -126,7 +126,7 @@ public static class StackStatus
     }
 
     // What is missing for Ready, the cause before its consequences; null when nothing is.
-    private static (string? Reason, string? Message) Missing(BoundEngine engine, int ready, EngineHealth? health, (string Reason, string Message)? pod, VolumeProblem? volumes)
+    private static (string? Reason, string? Message) Missing(BoundEngine engine, int ready, EngineHealth? health, (string Reason, string Message)? pod, VolumeProblem? volumes, StackObservation observed)
     {
         var wanted = engine.Cluster.Instances;
         if (engine.Observed.Workload is not { } workload)
@@ -143,9 +143,27 @@ public static class StackStatus
         return health switch
         {
             null => ("NotProbed", "the servers have not been asked yet"),
-            { Verdict: EngineVerdict.Healthy } => (volumes?.Reason, volumes?.Message),
+            { Verdict: EngineVerdict.Healthy } => Companion(engine, observed) ?? (volumes?.Reason, volumes?.Message),
             _ => ("Unhealthy", health.Message),
         };
+    }
+
+    // What serves beside the members, such as a pooler: while it is away, those that use it are served by nobody.
+    private static (string? Reason, string? Message)? Companion(BoundEngine engine, StackObservation observed)
+    {
+        foreach (var name in engine.Cluster.Companions)
+        {
+            if (engine.Observed.Deployments?.FirstOrDefault(deployment => deployment.Metadata.Name == name) is not { Spec: { } spec } deployment)
+                return ("Creating", $"Deployment {name} does not exist yet");
+            var (wanted, available, updated) = (spec.Replicas ?? 1, deployment.Status?.AvailableReplicas ?? 0, deployment.Status?.UpdatedReplicas ?? 0);
+            var pods = observed.Pods.Where(pod => spec.Selector.MatchLabels?.All(label => pod.Metadata.Label(label.Key) == label.Value) == true);
+            if (available < wanted)
+                return PodProblems.First(pods) ?? ("CompanionNotReady", string.Create(CultureInfo.InvariantCulture, $"{name}: {available} of {wanted} pods serve"));
+            if (updated < wanted || deployment.Status?.ObservedGeneration != deployment.Metadata.Generation)
+                return ("RollingOut", $"{name} takes up its new configuration, pod by pod");
+        }
+
+        return null;
     }
 
     private static string Cut(string message) =>

@@ -61,6 +61,7 @@ public sealed class PostgresParametersTests
     [InlineData("work mem", "4MB", "not the name of a parameter")]
     [InlineData("work_mem'; DROP", "4MB", "not the name of a parameter")]
     [InlineData("a.b.c", "4MB", "not the name of a parameter")]
+    [InlineData("dora.parameters", "x", "what the members have loaded")]
     public void A_parameter_that_may_not_be_set_names_its_field_the_reason_and_the_fix(string name, string value, string reason)
     {
         var violation = Assert.Single(PostgresParameters.Check(Plan((name, value), ("jit", "off"))));
@@ -162,6 +163,20 @@ public sealed class PostgresParametersTests
     }
 
     [Fact]
+    public void A_configuration_that_is_not_sent_yet_or_not_loaded_by_every_member_is_not_healthy()
+    {
+        var plan = Plan(("work_mem", "8MB"));
+        Assert.Equal("the configuration that the members share is not as asked yet", Judge(plan, PatroniConfig.Dynamic(Plan()), _facts, false).Message);
+
+        var live = PatroniConfig.Dynamic(plan);
+        var (mark, old) = (PatroniConfig.Mark(live), PatroniConfig.Mark(PatroniConfig.Dynamic(Plan())));
+        Assert.NotEqual(old, mark);
+        Assert.Equal("payments-postgres-1: the parameters are being applied", Judge(plan, live, _facts, false, mark, old).Message);
+        Assert.Equal("payments-postgres-0: the parameters are being applied", Judge(plan, live, _facts, false, null, mark).Message);
+        Assert.Equal(EngineVerdict.Healthy, Judge(plan, live, _facts, false, mark, mark).Verdict);
+    }
+
+    [Fact]
     public void Members_that_wait_for_a_restart_say_so()
     {
         var plan = Plan(("shared_buffers", "64MB"));
@@ -190,7 +205,7 @@ public sealed class PostgresParametersTests
         Assert.Empty(Judge(Plan(), PatroniConfig.Dynamic(Plan()), [live with { Setting = "100" }], true).Needs);
     }
 
-    private static EngineHealth Judge(PostgresPlan plan, JsonObject live, IReadOnlyList<ParameterFacts> facts, bool pending)
+    private static EngineHealth Judge(PostgresPlan plan, JsonObject live, IReadOnlyList<ParameterFacts> facts, bool pending, params string?[] marks)
     {
         string[] answers =
         [
@@ -201,7 +216,8 @@ public sealed class PostgresParametersTests
             plan,
             [.. answers.Select((answer, ordinal) => new PostgresAnswer(Engines.Pod(ordinal, "postgres"), PatroniMember.Parse(JsonNode.Parse(answer)), null))],
             new(1, true, null, facts),
-            live);
+            live,
+            loaded: marks.Length == 0 ? null : marks.Select((mark, ordinal) => (Engines.Pod(ordinal, "postgres").Name, mark)).ToDictionary(pair => pair.Name, pair => pair.mark));
     }
 
     private static PostgresPlan Plan(params (string Name, string Value)[] parameters) => PostgresPlan.Of(

@@ -95,6 +95,42 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
     }
 
     [Fact]
+    public async Task A_new_password_of_the_lookup_is_taken_up_from_its_file_without_a_restart()
+    {
+        const string fresh = "fresh-Lc9v3Xt5Bs";
+        await using var superuser = server.Source(PostgresPlan.Superuser, PostgresServer.SuperuserPassword, "postgres");
+        try
+        {
+            await PostgresRoles.RunAsync(superuser, $"ALTER ROLE pooler PASSWORD '{PostgresSql.ScramVerifier("pooler", fresh)}'", Token);
+            // Logins that it made before are ended: the next one needs the new password.
+            await WriteUsersAsync(fresh);
+            await PostgresRoles.RunAsync(superuser, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'pooler'", Token);
+            await ChildProcess.UntilAsync(LogsInAsync, done => done, TimeSpan.FromSeconds(60), Token);
+        }
+        finally
+        {
+            await PostgresRoles.RunAsync(superuser, $"ALTER ROLE pooler PASSWORD '{PostgresSql.ScramVerifier("pooler", Password)}'", Token);
+            await WriteUsersAsync(Password);
+        }
+
+        // A role that it has not looked up before; a database's own login makes it ask with the new password.
+        async Task<bool> LogsInAsync()
+        {
+            try
+            {
+                await using var source = Source("clerk", Password, "ledger");
+                await ScalarAsync(source, "SELECT 1");
+                await using var lookups = superuser.CreateCommand("SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'pooler'");
+                return (bool)(await lookups.ExecuteScalarAsync(Token))!;
+            }
+            catch (NpgsqlException)
+            {
+                return false;
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_lookup_that_somebody_replaced_is_made_again()
     {
         await using var superuser = server.Source(PostgresPlan.Superuser, PostgresServer.SuperuserPassword, "ledger");
@@ -127,12 +163,19 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
             .Replace($"listen_port = {PostgresPooler.Port}", string.Create(CultureInfo.InvariantCulture, $"listen_port = {port}"), StringComparison.Ordinal)
             .Replace("/etc/pgbouncer-auth", folder, StringComparison.Ordinal);
         await File.WriteAllTextAsync(Path.Combine(folder, "pgbouncer.ini"), config, Token);
+        await WriteUsersAsync(Password);
+        await HackScript.RunAsync("chown", "-R", "postgres:postgres", folder);
+        pooler = new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "/bin/sh", "-c", PostgresPooler.Run.Replace("/etc/pgbouncer-auth", folder, StringComparison.Ordinal).Replace("/etc/pgbouncer/", $"{folder}/", StringComparison.Ordinal)]);
+        await ChildProcess.UntilAsync(() => Task.FromResult(pooler.Output), log => log.Contains("process up", StringComparison.Ordinal), TimeSpan.FromSeconds(20), Token);
+    }
+
+    // A mounted Secret changes as a whole, by a rename.
+    private async Task WriteUsersAsync(string password)
+    {
         var users = new Dora.Engines.Postgres.PostgresEngine().Bind(PostgresServer.Names.Stack, System.Text.Json.JsonDocument.Parse("""{"pooler":{}}""").RootElement).Credentials()
             .SelectMany(request => request.Fields).Single(field => field.Key == "userlist.txt").Value!;
-        await File.WriteAllTextAsync(Path.Combine(folder, "userlist.txt"), users.Replace("{password}", Password, StringComparison.Ordinal), Token);
-        await HackScript.RunAsync("chown", "-R", "postgres:postgres", folder);
-        pooler = new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "/usr/sbin/pgbouncer", Path.Combine(folder, "pgbouncer.ini")]);
-        await ChildProcess.UntilAsync(() => Task.FromResult(pooler.Output), log => log.Contains("process up", StringComparison.Ordinal), TimeSpan.FromSeconds(20), Token);
+        await File.WriteAllTextAsync(Path.Combine(folder, "userlist.next"), users.Replace("{password}", password, StringComparison.Ordinal), Token);
+        File.Move(Path.Combine(folder, "userlist.next"), Path.Combine(folder, "userlist.txt"), overwrite: true);
     }
 
     private NpgsqlDataSource Source(string user, string password, string database) => new NpgsqlSlimDataSourceBuilder(

@@ -37,6 +37,23 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
     }
 
     [Fact]
+    public async Task Every_member_takes_up_a_policy_and_parameters_while_it_runs_and_has_them_after_a_restart()
+    {
+        var before = await ShowAsync("run_id");
+        pods.Configure("volatile-ttl", new Dictionary<string, string> { ["slowlog-max-len"] = "77" });
+        Assert.Equal(EngineVerdict.Degraded, (await pods.ProbeAsync(Token)).Verdict);
+        await pods.HealthyAsync();
+        Assert.Equal(before, await ShowAsync("run_id"));
+        Assert.All(await ShowAsync("maxmemory_policy"), shown => Assert.Equal("volatile-ttl", shown));
+
+        await pods.StopAsync(5);
+        pods.Start();
+        await ChildProcess.UntilAsync(() => pods.ProbeAsync(Token), health => health.Verdict == EngineVerdict.Healthy, TimeSpan.FromSeconds(60), Token);
+        Assert.NotEqual(before[5], (await ShowAsync("run_id"))[5]);
+        Assert.Equal("volatile-ttl", (await ShowAsync("maxmemory_policy"))[5]);
+    }
+
+    [Fact]
     public async Task When_a_master_dies_its_replica_takes_over_and_it_comes_back_as_a_replica()
     {
         await using var client = new ClusterClient(pods);
@@ -237,6 +254,18 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
     private static string Key(string name, int number) => string.Create(CultureInfo.InvariantCulture, $"{name}:{number}");
 
     private static string Value(int number) => string.Create(CultureInfo.InvariantCulture, $"value {number}");
+
+    private async Task<List<string>> ShowAsync(string field)
+    {
+        var shown = new List<string>();
+        foreach (var member in pods.Target.Members)
+        {
+            await using var client = await RespClient.ConnectAsync(member.Address!, RedisPlan.Port, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
+            shown.Add((await client.SendAsync(Token, "INFO")).Text!.Split("\r\n").Single(line => line.StartsWith($"{field}:", StringComparison.Ordinal))[(field.Length + 1)..]);
+        }
+
+        return shown;
+    }
 
     private static int Ordinal(string pod) => pod[^1] - '0';
 }

@@ -6,7 +6,8 @@ using Xunit;
 namespace Dora.Integration.Tests.Redis;
 
 /// <summary>The client, the probe and the users on real servers and Sentinels.</summary>
-public sealed class RealRedisTests(RedisPods pods) : IClassFixture<RedisPods>, IAsyncLifetime
+[Collection(RedisPods.Collection)]
+public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 

@@ -49,6 +49,9 @@ public sealed class RedisClusterPods : IAsyncLifetime
         Start();
     }
 
+    /// <summary>Asks for other parameters; members that start from now on have them in their files.</summary>
+    internal void Configure(string policy, IReadOnlyDictionary<string, string> parameters) => Plan = Plan with { Policy = policy, Parameters = parameters };
+
     /// <summary>Starts what does not run, as the kubelet would.</summary>
     public void Start()
     {
@@ -68,6 +71,8 @@ public sealed class RedisClusterPods : IAsyncLifetime
             await ClusterCommands.ExecuteAsync(Plan, command, Target, cancellationToken);
         foreach (var command in RedisUsers.Decide(Observed(health)))
             await RedisUsers.ExecuteAsync(Plan, command, Target, cancellationToken);
+        foreach (var command in RedisLive.Decide(Plan, Observed(health)))
+            await RedisLive.ExecuteAsync(Plan, command, Target, cancellationToken);
         Replicas = ClusterCommands.Replicas(Plan, Observed(health));
         foreach (var ordinal in running.Keys.Where(ordinal => ordinal >= Replicas).ToList())
             await StopAsync(ordinal);
@@ -75,8 +80,11 @@ public sealed class RedisClusterPods : IAsyncLifetime
     }
 
     /// <summary>What the operator finds.</summary>
-    public async Task<EngineHealth> ProbeAsync(CancellationToken cancellationToken) =>
-        await RedisUsers.CompleteAsync(Plan, Target, await ClusterProbe.RunAsync(Plan, Target, cancellationToken), cancellationToken);
+    public async Task<EngineHealth> ProbeAsync(CancellationToken cancellationToken)
+    {
+        var health = await RedisUsers.CompleteAsync(Plan, Target, await ClusterProbe.RunAsync(Plan, Target, cancellationToken), cancellationToken);
+        return await RedisLive.CompleteAsync(Plan, Target, health, cancellationToken);
+    }
 
     /// <summary>Passes until the engine is healthy.</summary>
     public async Task<EngineHealth> HealthyAsync()
@@ -149,7 +157,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
     // What the container's specification says.
     private Dictionary<string, string> Environment(int ordinal)
     {
-        var variables = RedisStatefulSet.Render(Plan, RedisConfig.Render(Plan), Replicas).Body["spec"]!["template"]!["spec"]!["containers"]![0]!["env"]!.AsArray();
+        var variables = RedisStatefulSet.Render(Plan, Replicas).Body["spec"]!["template"]!["spec"]!["containers"]![0]!["env"]!.AsArray();
         var environment = variables.Where(variable => variable!["value"] is not null).ToDictionary(variable => (string)variable!["name"]!, variable => (string)variable!["value"]!);
         environment["POD_NAME"] = Plan.Names.Pod(ordinal);
         environment["POD_IP"] = Address(ordinal);

@@ -8,6 +8,10 @@ using Xunit;
 
 namespace Dora.Integration.Tests.Redis;
 
+/// <summary>One such cluster for all of its tests, one after the other.</summary>
+[CollectionDefinition(RedisPods.Collection)]
+public sealed class RedisPodsTests : ICollectionFixture<RedisPods>;
+
 /// <summary>
 /// Three members of a Redis cluster with Sentinels, from Debian's packages, started by the scripts and configuration that their
 /// pods get. Each runs in a root directory and mount namespace of its own, on a loopback address of its own; the names of the
@@ -15,6 +19,7 @@ namespace Dora.Integration.Tests.Redis;
 /// </summary>
 public sealed class RedisPods : IAsyncLifetime
 {
+    public const string Collection = "Redis with Sentinels";
     public const int Members = 3;
     public const string AdminPassword = "admin-Jx3k9Qw7Lm2p";
     public const string ReplicaPassword = "replica-Vb6t1Zr8Yh4s";
@@ -26,7 +31,7 @@ public sealed class RedisPods : IAsyncLifetime
     private readonly CancellationTokenSource ending = new();
     private Task probing = Task.CompletedTask;
 
-    internal RedisPlan Plan { get; } = RedisPlan.Of(
+    internal RedisPlan Plan { get; private set; } = RedisPlan.Of(
         new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new()), "redis"),
         new(Mode: RedisMode.Sentinel));
 
@@ -131,11 +136,22 @@ public sealed class RedisPods : IAsyncLifetime
             Write(ordinal, "memory", RedisConfig.Memory(Plan, observed));
     }
 
+    /// <summary>Asks for another configuration; the mounted files change, and what runs goes on.</summary>
+    internal void Configure(RedisPlan plan)
+    {
+        Plan = plan;
+        foreach (var ordinal in Enumerable.Range(0, Members))
+            WriteConfig(ordinal);
+    }
+
+    // Pods have an address each; here the servers share a machine.
+    private void WriteConfig(int ordinal) =>
+        Write(ordinal, "config", RedisConfig.Render(Plan).ToDictionary(file => file.Key, file => file.Key.EndsWith(".conf", StringComparison.Ordinal) ? $"{file.Value}bind {Address(ordinal)}\n" : file.Value.Replace("127.0.0.1", Address(ordinal), StringComparison.Ordinal)));
+
     private void Prepare(int ordinal)
     {
         PodRoot.Prepare(Root(ordinal), Enumerable.Range(0, Members).Select(other => $"{Address(other)} {Plan.Names.MemberHost(other)}\n"));
-        // Pods have an address each; here the servers share a machine.
-        Write(ordinal, "config", RedisConfig.Render(Plan).ToDictionary(file => file.Key, file => file.Key.EndsWith(".conf", StringComparison.Ordinal) ? $"{file.Value}bind {Address(ordinal)}\n" : file.Value.Replace("127.0.0.1", Address(ordinal), StringComparison.Ordinal)));
+        WriteConfig(ordinal);
         Write(ordinal, "secret", new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = ReplicaPassword, ["sentinel-password"] = SentinelPassword });
         Write(ordinal, "secret-app", new Dictionary<string, string> { ["app-password"] = AppPassword });
         Write(ordinal, "memory", RedisConfig.Memory(Plan, EngineObservation.None));
@@ -144,7 +160,7 @@ public sealed class RedisPods : IAsyncLifetime
     // What the container's specification says.
     private Dictionary<string, string> Environment(int ordinal, string container)
     {
-        var pod = RedisStatefulSet.Render(Plan, RedisConfig.Render(Plan), Members).Body["spec"]!["template"]!["spec"]!;
+        var pod = RedisStatefulSet.Render(Plan, Members).Body["spec"]!["template"]!["spec"]!;
         var variables = pod["containers"]!.AsArray().Single(candidate => (string?)candidate!["name"] == container)!["env"]!.AsArray();
         var environment = variables.Where(variable => variable!["value"] is not null).ToDictionary(variable => (string)variable!["name"]!, variable => (string)variable!["value"]!);
         environment["POD_NAME"] = Plan.Names.Pod(ordinal);

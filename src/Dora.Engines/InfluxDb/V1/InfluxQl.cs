@@ -53,6 +53,6 @@ internal static partial class InfluxQl
 
     private static string Escape(string text) => text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
 
-    [GeneratedRegex("\\s+", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("\\s+", RegexOptions.CultureInvariant, 10_000)]
     private static partial Regex Space();
 }
