@@ -47,7 +47,7 @@ public sealed class Cluster : IAsyncLifetime
             {
                 // A watch alone may begin in the past: only a list is sure to hold what this test has just written.
                 var page = await Client.ListPageAsync(type, _namespace, new(FieldSelector: $"metadata.name={name}"), deadline.Token);
-                if (page.Items?.FirstOrDefault() is { } listed)
+                if (page.Items is [var listed, ..])
                 {
                     last = listed;
                     if (wanted(listed))

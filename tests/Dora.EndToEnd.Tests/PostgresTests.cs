@@ -23,7 +23,6 @@ public sealed class PostgresTests(Cluster cluster)
             """);
         var primary = Engine(await cluster.ReadyAsync("ledger")).Primary;
         var pooled = await ConnectionAsync("ledger-postgres-pooler");
-        // The pooler is no member: the stack may be Ready before it is.
         await Writer.UntilDoneAsync(async token => Assert.Equal("8MB", await AskAsync(pooled, "SHOW work_mem", token)));
         await AskAsync(pooled, "CREATE TABLE entries (number int); INSERT INTO entries VALUES (1)", TestContext.Current.CancellationToken);
 

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
