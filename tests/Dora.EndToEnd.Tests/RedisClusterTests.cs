@@ -15,35 +15,62 @@ public sealed class RedisClusterTests(Cluster cluster)
         await cluster.ApplyAsync("slots", "{tier: Development, engines: {redis: {mode: Cluster, masters: 3, replicasPerMaster: 1}}}");
         Assert.Equal("6/6", Assert.Single((await cluster.ReadyAsync("slots")).Status!.Engines!).Ready);
         for (var key = 0; key < Keys; key++)
-            await SaysAsync("OK", "SET", $"key:{key}", $"value:{key}");
+            await SaysAsync("slots", "OK", "SET", $"key:{key}", $"value:{key}");
 
         await cluster.SignalAsync("slots-redis-0", "KILL");
-        await FindsAllAsync();
+        await FindsAllAsync("slots");
         await cluster.ReadyAsync("slots");
 
         var pods = await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}=slots");
         await Task.WhenAll(pods.Select(pod => cluster.KillAsync(pod.Metadata.Name!)));
         foreach (var pod in pods)
             await cluster.ReplacedAsync(KubeTypes.Pods, pod, TimeSpan.FromMinutes(2));
-        await FindsAllAsync();
+        await FindsAllAsync("slots");
         await cluster.ReadyAsync("slots");
         await cluster.DeleteStackAsync("slots");
     }
 
-    private async Task FindsAllAsync()
+    [Fact]
+    public async Task A_cluster_moves_its_slots_when_it_grows_and_shrinks_and_keeps_its_keys_through_a_roll()
     {
+        await cluster.ApplyAsync("shards", "{tier: Development, engines: {redis: {mode: Cluster, masters: 3, replicasPerMaster: 1}}}");
+        await cluster.ReadyAsync("shards");
         for (var key = 0; key < Keys; key++)
-            await SaysAsync($"value:{key}", "GET", $"key:{key}");
+            await SaysAsync("shards", "OK", "SET", $"key:{key}", $"value:{key}");
+
+        await cluster.PatchSpecAsync("shards", "{engines: {redis: {masters: 4}}}");
+        Assert.Equal("8/8", Assert.Single((await cluster.ReadyAsync("shards")).Status!.Engines!).Ready);
+        await FindsAllAsync("shards");
+
+        var before = await UidsAsync();
+        await cluster.PatchSpecAsync("shards", "{engines: {redis: {resources: {cpu: 60m}}}}");
+        await cluster.ReadyAsync("shards");
+        Assert.Empty(before.Intersect(await UidsAsync()));
+        await FindsAllAsync("shards");
+
+        await cluster.PatchSpecAsync("shards", "{engines: {redis: {masters: 3}}}");
+        Assert.Equal("6/6", Assert.Single((await cluster.ReadyAsync("shards")).Status!.Engines!).Ready);
+        await FindsAllAsync("shards");
+        await cluster.DeleteStackAsync("shards");
     }
 
-    private Task SaysAsync(string answer, params string[] words) =>
-        Writer.UntilDoneAsync(async _ => Assert.Equal(answer, await SayAsync(words)));
+    private async Task<List<string>> UidsAsync() =>
+        [.. (await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}=shards")).Select(pod => pod.Metadata.Uid!)];
+
+    private async Task FindsAllAsync(string stack)
+    {
+        for (var key = 0; key < Keys; key++)
+            await SaysAsync(stack, $"value:{key}", "GET", $"key:{key}");
+    }
+
+    private Task SaysAsync(string stack, string answer, params string[] words) =>
+        Writer.UntilDoneAsync(async _ => Assert.Equal(answer, await SayAsync(stack, words)));
 
     // Goes where MOVED sends it; members announce names, which only pods can resolve.
-    private async Task<string?> SayAsync(params string[] words)
+    private async Task<string?> SayAsync(string stack, params string[] words)
     {
-        var password = await cluster.SecretAsync("slots-redis-app", "password");
-        var pod = "slots-redis-0";
+        var password = await cluster.SecretAsync($"{stack}-redis-app", "password");
+        var pod = $"{stack}-redis-0";
         for (var hops = 0; hops < 5; hops++)
         {
             var address = (await cluster.GetAsync(KubeTypes.Pods, pod)).Status?.PodIP ?? throw new IOException($"{pod} has no address");

@@ -147,7 +147,7 @@ internal sealed record PatroniMember(
             (int?)node["timeline"],
             (long?)position,
             standbys.Count(standby => (string?)standby?["sync_state"] is "sync" or "quorum"),
-            (bool?)node["sync_standby"] == true || (bool?)node["quorum_standby"] == true,
+            (bool?)node["sync_standby"] == true || (bool?)node["quorum_standby"] == true || (string?)node["role"] is "sync_standby" or "quorum_standby",
             (bool?)node["pending_restart"] == true,
             standbys.Count(standby => (string?)standby?["sync_state"] == "quorum"),
             [.. standbys.Where(standby => (string?)standby?["state"] == "streaming").Select(standby => (string?)standby?["application_name"] ?? "")],

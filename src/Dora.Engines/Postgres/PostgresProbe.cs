@@ -87,7 +87,9 @@ internal static class PostgresProbe
             return $"{members.Count} of {plan.Instances} members exist";
         if (plan.Instances < 2 || plan.Synchronous == PostgresSynchronous.Disabled)
             return null;
+        // After a promotion commits may wait for a standby that Patroni has not named in its own store yet: until then it promotes none.
         return leader.SynchronousStandbys == 0 ? "no synchronous standby is connected"
+            : !members.Exists(member => member.Synchronous) ? "no member may take over yet: Patroni has not named a synchronous standby"
             : plan.Synchronous == PostgresSynchronous.Quorum && leader.QuorumStandbys == 0 ? "commits do not wait for a quorum yet"
             : null;
     }

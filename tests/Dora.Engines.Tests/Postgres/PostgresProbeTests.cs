@@ -60,6 +60,17 @@ public sealed class PostgresProbeTests
         Assert.Equal("no synchronous standby is connected", Judge(2, true, _sql, lonely, Replica3).Message);
     }
 
+    // A primary that died now would leave nobody whom Patroni promotes.
+    [Fact]
+    public void A_standby_that_Patroni_has_not_named_yet_is_degraded()
+    {
+        var unnamed = Replica3.Replace(",\"sync_standby\":true", "", StringComparison.Ordinal);
+        var health = Judge(3, true, _sql, unnamed, Leader3, unnamed);
+        Assert.Equal(EngineVerdict.Degraded, health.Verdict);
+        Assert.Contains("no member may take over yet", health.Message, StringComparison.Ordinal);
+        Assert.Equal(EngineVerdict.Healthy, Judge(3, true, _sql, unnamed, Leader3, Replica3).Verdict);
+    }
+
     [Fact]
     public void A_missing_application_database_is_asked_for()
     {
