@@ -6,6 +6,8 @@ using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Microsoft.Extensions.Logging.Abstractions;
 
+[assembly: AssemblyFixture(typeof(Dora.EndToEnd.Tests.Cluster))]
+
 namespace Dora.EndToEnd.Tests;
 
 /// <summary>A real cluster with the operator running in it (hack/e2e.sh starts both).</summary>
@@ -194,10 +196,11 @@ public sealed class Cluster : IAsyncLifetime
     }
 }
 
+/// <summary>Tests that share a stack or touch the operator itself: one after the other, when no other test runs.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
-public sealed class ClusterCollection : ICollectionFixture<Cluster>
+public sealed class SharedStackTests
 {
-    public const string Name = "cluster";
+    public const string Name = "shared stack";
 }
 
 /// <summary>One highly available stack that several tests use; each leaves it Ready.</summary>

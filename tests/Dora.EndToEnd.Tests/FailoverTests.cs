@@ -3,7 +3,7 @@ using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
 
-[Collection(ClusterCollection.Name)]
+[Collection(SharedStackTests.Name)]
 public sealed class FailoverTests(Cluster cluster)
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);

@@ -7,7 +7,6 @@ using Dora.Kubernetes.Model;
 namespace Dora.EndToEnd.Tests;
 
 /// <summary>InfluxDB 1.6 on real pods, the one version whose server Debian packs.</summary>
-[Collection(ClusterCollection.Name)]
 public sealed class InfluxDbTests(Cluster cluster)
 {
     private const string Spec = """

@@ -3,25 +3,9 @@ using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
 
-[Collection(ClusterCollection.Name)]
 public sealed class LifecycleTests(Cluster cluster)
 {
-    private readonly SharedStack _shared = cluster.Shared;
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
-
-    [Fact]
-    public async Task A_spec_change_rolls_only_its_engine()
-    {
-        await _shared.ReadyAsync();
-        var postgres = await PodUidsAsync(SharedStack.Name, "postgres");
-        var redis = await PodUidsAsync(SharedStack.Name, "redis");
-        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: {cpu: 70m}}}}");
-        await _shared.ReadyAsync();
-        Assert.Equal(postgres, await PodUidsAsync(SharedStack.Name, "postgres"));
-        Assert.Empty(redis.Intersect(await PodUidsAsync(SharedStack.Name, "redis")));
-        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: null}}}");
-        await _shared.ReadyAsync();
-    }
 
     [Fact]
     public async Task A_deleted_stack_leaves_its_volumes_and_a_new_one_finds_the_data()

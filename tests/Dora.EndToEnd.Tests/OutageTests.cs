@@ -4,7 +4,7 @@ using Dora.Kubernetes.Model;
 namespace Dora.EndToEnd.Tests;
 
 /// <summary>More than one member is hit: one after the other, or all at once as when their node goes.</summary>
-[Collection(ClusterCollection.Name)]
+[Collection(SharedStackTests.Name)]
 public sealed class OutageTests(Cluster cluster)
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);

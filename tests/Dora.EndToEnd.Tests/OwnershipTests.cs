@@ -5,7 +5,7 @@ using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
 
-[Collection(ClusterCollection.Name)]
+[Collection(SharedStackTests.Name)]
 public sealed class OwnershipTests(Cluster cluster)
 {
     private readonly SharedStack _shared = cluster.Shared;

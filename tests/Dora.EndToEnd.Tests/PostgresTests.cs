@@ -5,7 +5,6 @@ using Npgsql;
 namespace Dora.EndToEnd.Tests;
 
 /// <summary>What is declared of PostgreSQL, on real Patroni and PgBouncer.</summary>
-[Collection(ClusterCollection.Name)]
 public sealed class PostgresTests(Cluster cluster)
 {
     [Fact]

@@ -4,7 +4,6 @@ using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
 
-[Collection(ClusterCollection.Name)]
 public sealed class RedisClusterTests(Cluster cluster)
 {
     private const int Keys = 100;

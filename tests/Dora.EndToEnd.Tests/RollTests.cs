@@ -3,7 +3,7 @@ using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
 
-[Collection(ClusterCollection.Name)]
+[Collection(SharedStackTests.Name)]
 public sealed class RollTests(Cluster cluster)
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(4);
@@ -23,6 +23,20 @@ public sealed class RollTests(Cluster cluster)
         await _shared.ReadyAsync();
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
         await RollsAsync("redis", "Redis", application.Write, application.ReadAsync, OutageLimit.Redis);
+    }
+
+    [Fact]
+    public async Task A_spec_change_rolls_only_its_engine()
+    {
+        await _shared.ReadyAsync();
+        var postgres = await PodsAsync("postgres");
+        var redis = await PodsAsync("redis");
+        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: {cpu: 70m}}}}");
+        await _shared.ReadyAsync();
+        Assert.Equal(postgres.Keys.Order(), (await PodsAsync("postgres")).Keys.Order());
+        Assert.Empty(redis.Keys.Intersect((await PodsAsync("redis")).Keys));
+        await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: null}}}");
+        await _shared.ReadyAsync();
     }
 
     [Fact]

@@ -3,7 +3,6 @@ using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
 
-[Collection(ClusterCollection.Name)]
 public sealed class ScaleTests(Cluster cluster)
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
