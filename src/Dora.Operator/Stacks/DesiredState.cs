@@ -31,12 +31,15 @@ public static class DesiredState
         return (desired with { Body = body }, hash);
     }
 
-    /// <summary>Whether every field wanted holds in the live object; fields of others do not matter.</summary>
+    /// <summary>
+    /// Whether every field wanted holds in the live object; fields of others do not matter. The two are of the same kind: an object
+    /// that came in a list does not say which (Kubernetes API conventions, "Lists and Simple kinds").
+    /// </summary>
     public static bool Holds(JsonObject wanted, JsonObject live)
     {
         ArgumentNullException.ThrowIfNull(wanted);
         ArgumentNullException.ThrowIfNull(live);
-        return Holds(wanted, live, inPodTemplate: false);
+        return wanted.All(field => field.Key is "apiVersion" or "kind" || HoldsField(field.Key, field.Value, live, inPodTemplate: false));
     }
 
     /// <summary>
@@ -69,19 +72,12 @@ public static class DesiredState
         return repair;
     }
 
-    private static bool Holds(JsonObject wanted, JsonObject live, bool inPodTemplate)
-    {
-        foreach (var (key, value) in wanted)
-        {
-            // Immutable in a StatefulSet: volumes grow by their claims.
-            if (value is null || key == ClaimTemplates)
-                continue;
-            if (!HoldsValue(value, live[key], inPodTemplate || key == "template"))
-                return false;
-        }
+    private static bool Holds(JsonObject wanted, JsonObject live, bool inPodTemplate) =>
+        wanted.All(field => HoldsField(field.Key, field.Value, live, inPodTemplate));
 
-        return true;
-    }
+    // Claim templates are immutable in a StatefulSet: volumes grow by their claims.
+    private static bool HoldsField(string key, JsonNode? value, JsonObject live, bool inPodTemplate) =>
+        value is null || key == ClaimTemplates || HoldsValue(value, live[key], inPodTemplate || key == "template");
 
     private static bool HoldsValue(JsonNode wanted, JsonNode? live, bool inPodTemplate) => (wanted, live) switch
     {

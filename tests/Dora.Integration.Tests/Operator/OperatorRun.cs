@@ -9,7 +9,6 @@ using Dora.Operator.Cli;
 using Dora.Operator.Stacks;
 using Dora.Testing;
 using Dora.Testing.ApiServer.Contract;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Dora.Integration.Tests.Operator;
@@ -26,6 +25,7 @@ internal sealed class OperatorRun : IAsyncDisposable
 
     private readonly RealServer server;
     private readonly ReconcileCount reconciles = new();
+    private readonly AppliedObjects applied = new();
     private CancellationTokenSource stop = new();
     private Task<int> running = Task.FromResult(0);
 
@@ -34,6 +34,9 @@ internal sealed class OperatorRun : IAsyncDisposable
     public string Namespace { get; } = $"operator-{Guid.NewGuid():N}"[..20];
 
     public StringWriter Error { get; } = new(CultureInfo.InvariantCulture);
+
+    /// <summary>What the operator applied since its last start, in its own words: an apply without effect changes no version.</summary>
+    public IReadOnlyCollection<string> Applied => applied.Lines;
 
     public RawClient Api => new(server.Http);
 
@@ -60,9 +63,10 @@ internal sealed class OperatorRun : IAsyncDisposable
     public Task<int> Start(string? kubeconfig = null)
     {
         stop = new();
+        applied.Clear();
         var options = new RunOptions(kubeconfig ?? Kubeconfig, Namespaces: [Namespace], LeaseNamespace: Namespace, Listen: "127.0.0.1:0");
         var token = stop.Token;
-        return running = Task.Run(() => OperatorProcess.RunAsync(options, TimeProvider.System, NullLoggerFactory.Instance, Error, token));
+        return running = Task.Run(() => OperatorProcess.RunAsync(options, TimeProvider.System, this.applied, Error, token));
     }
 
     public async Task StopAsync()
@@ -141,6 +145,7 @@ internal sealed class OperatorRun : IAsyncDisposable
         await running;
         stop.Dispose();
         reconciles.Dispose();
+        applied.Dispose();
         await Api.Delete($"/api/v1/namespaces/{Namespace}");
     }
 

@@ -37,6 +37,7 @@ public sealed class RealOperatorTests(RealServer server)
         await run.StopAsync();
         _ = run.Start();
         await run.PassesAsync(3);
+        Assert.Empty(run.Applied);
         Assert.Equal(converged, await run.VersionsAsync());
     }
 
@@ -54,6 +55,7 @@ public sealed class RealOperatorTests(RealServer server)
         await run.StopAsync();
         _ = run.Start();
         await run.PassesAsync(3);
+        Assert.Empty(run.Applied);
         Assert.Equal(converged, await run.VersionsAsync());
     }
 

@@ -29,6 +29,8 @@ public sealed class DesiredStateTests
     [InlineData("""{"template":{"tolerations":[{"key":"a"}]}}""", """{"template":{"tolerations":[{"key":"a","operator":"Equal"}]}}""", true)]
     [InlineData("""{"volumeClaimTemplates":[{"a":1}]}""", """{"volumeClaimTemplates":[{"a":2}]}""", true)]
     [InlineData("""{"a":true}""", """{"a":"true"}""", false)]
+    [InlineData("""{"apiVersion":"policy/v1beta1","kind":"A","a":1}""", """{"apiVersion":"policy/v1","a":1}""", true)]
+    [InlineData("""{"a":{"kind":"A"}}""", """{"a":{"kind":"B"}}""", false)]
     public void A_wish_holds_when_every_field_of_it_does(string wanted, string live, bool holds) =>
         Assert.Equal(holds, DesiredState.Holds(JsonNode.Parse(wanted)!.AsObject(), JsonNode.Parse(live)!.AsObject()));
 
