@@ -120,9 +120,12 @@ public sealed class RedisCluster : IEngineCluster
     /// <inheritdoc/>
     public async Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken)
     {
-        var probe = _plan.Mode == RedisMode.Cluster ? ClusterProbe.RunAsync(_plan, target, cancellationToken) : RedisProbe.RunAsync(_plan, target, cancellationToken);
-        var health = await RedisUsers.CompleteAsync(_plan, target, await probe.ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
-        return await RedisLive.CompleteAsync(_plan, target, health, cancellationToken).ConfigureAwait(false);
+        var health = await (_plan.Mode == RedisMode.Cluster ? ClusterProbe.RunAsync(_plan, target, cancellationToken) : RedisProbe.RunAsync(_plan, target, cancellationToken)).ConfigureAwait(false);
+        // Who was silent a moment ago would only hold up what must be done about it: a Service waits for the new master's label.
+        var silent = health.Members.Where(member => member.Role == MemberRole.Unknown).Select(member => member.Pod).ToHashSet(StringComparer.Ordinal);
+        var answering = target with { Members = [.. target.Members.Where(member => !silent.Contains(member.Name))] };
+        health = await RedisUsers.CompleteAsync(_plan, answering, health, cancellationToken).ConfigureAwait(false);
+        return await RedisLive.CompleteAsync(_plan, answering, health, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
