@@ -77,7 +77,16 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
 
         await using var client = new ClusterClient(pods);
         var writing = WriteAsync(client, "planned", 400);
-        await ClusterCommands.ExecuteAsync(pods.Plan, command, pods.Target, Token);
+        try
+        {
+            await ClusterCommands.ExecuteAsync(pods.Plan, command, pods.Target, Token);
+        }
+        catch (TimeoutException)
+        {
+            // On a busy machine a takeover may not end in time; the operator says it again in its next pass.
+            await ClusterCommands.ExecuteAsync(pods.Plan, command, pods.Target, Token);
+        }
+
         await writing;
         await AssertReadAsync(client, "planned", 400);
         var after = await pods.HealthyAsync();
