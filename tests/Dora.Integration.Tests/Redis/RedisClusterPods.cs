@@ -62,11 +62,13 @@ public sealed class RedisClusterPods : IAsyncLifetime
         }
     }
 
-    /// <summary>One pass of the operator; what it does may be cut off.</summary>
-    public async Task<EngineHealth> PassAsync(CancellationToken cancellationToken)
+    /// <summary>One pass of the operator; what it does may be cut off. When what it finds is enough, it does nothing.</summary>
+    public async Task<EngineHealth> PassAsync(CancellationToken cancellationToken, Func<EngineHealth, bool>? enough = null)
     {
         var health = await ProbeAsync(cancellationToken);
         initialized |= health.Primary is not null;
+        if (enough?.Invoke(health) == true)
+            return health;
         foreach (var command in ClusterCommands.Decide(Plan, Observed(health)))
             await ClusterCommands.ExecuteAsync(Plan, command, Target, cancellationToken);
         foreach (var command in RedisUsers.Decide(Observed(health)))
@@ -98,7 +100,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
     {
         try
         {
-            return await ChildProcess.UntilAsync(() => PassAsync(Token), wanted, TimeSpan.FromSeconds(90), Token);
+            return await ChildProcess.UntilAsync(() => PassAsync(Token, wanted), wanted, TimeSpan.FromSeconds(90), Token);
         }
         catch (TimeoutException exception)
         {
