@@ -34,11 +34,7 @@ public sealed class RealOperatorTests(RealServer server)
         Assert.Equal("True", (string?)(await run.ConditionAsync("shop", ConditionTypes.Reconciling, "True"))["status"]);
         Assert.NotEqual("True", (string?)(await run.ConditionAsync("shop", ConditionTypes.Stalled, "False"))["status"]);
 
-        await run.StopAsync();
-        _ = run.Start();
-        await run.PassesAsync(3);
-        Assert.Empty(run.Applied);
-        Assert.Equal(converged, await run.VersionsAsync());
+        await AssertRestartWritesNothingAsync(run, converged);
     }
 
     [Fact]
@@ -52,11 +48,7 @@ public sealed class RealOperatorTests(RealServer server)
             new HashSet<string> { "networkpolicies/shop-postgres-pooler", "deployments/shop-postgres-pooler", "networkpolicies/shop-neo4j", "networkpolicies/shop-mongodb", "networkpolicies/shop-influxdb", "networkpolicies/shop-redis" },
             converged.Keys.ToHashSet());
 
-        await run.StopAsync();
-        _ = run.Start();
-        await run.PassesAsync(3);
-        Assert.Empty(run.Applied);
-        Assert.Equal(converged, await run.VersionsAsync());
+        await AssertRestartWritesNothingAsync(run, converged);
     }
 
     [Fact]
@@ -154,5 +146,14 @@ public sealed class RealOperatorTests(RealServer server)
         var stalled = await run.ConditionAsync("shop", ConditionTypes.Stalled, "True");
         Assert.Contains("poddisruptionbudgets.policy", (string?)stalled["message"], StringComparison.Ordinal);
         (await run.Api.Get(run.Path(KubeTypes.StatefulSets.Resource, "shop-redis"))).Must(200);
+    }
+
+    private static async Task AssertRestartWritesNothingAsync(OperatorRun run, SortedDictionary<string, string> converged)
+    {
+        await run.StopAsync();
+        _ = run.Start();
+        await run.PassesAsync(3);
+        Assert.Empty(run.Applied);
+        Assert.Equal(converged, await run.VersionsAsync());
     }
 }
