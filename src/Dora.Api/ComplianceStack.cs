@@ -36,7 +36,9 @@ public sealed record ComplianceStackSpec(
     [property: Description("Where the pods of all engines run. A field that an engine's own 'pods' gives takes the place of the one here, lists and maps as a whole; [] and {} there mean none.")]
     PodSettings? Pods = null,
     [property: Description("Who may reach the servers over the network.")]
-    NetworkSettings? Network = null);
+    NetworkSettings? Network = null,
+    [property: Description("How connections are encrypted.")]
+    TlsSettings? Tls = null);
 
 /// <summary>Sizing and strictness.</summary>
 [JsonConverter(typeof(EnumNames<Tier>))]

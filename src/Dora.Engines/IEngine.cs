@@ -42,6 +42,12 @@ public interface IEngineCluster
     /// <summary>Secrets that must exist before the workload.</summary>
     IReadOnlyList<CredentialRequest> Credentials();
 
+    /// <summary>Certificates that must exist before the workload; none where the stack's version encrypts nothing.</summary>
+    IReadOnlyList<CertificateRequest> Certificates => [];
+
+    /// <summary>Ports that speak TLS, and how a renewed certificate gets there.</summary>
+    IReadOnlyList<TlsEndpoint> Endpoints => [];
+
     /// <summary>Every object of the engine, in the order of creation, the workload last.</summary>
     IReadOnlyList<Manifest> Render(EngineObservation observed);
 
@@ -84,6 +90,7 @@ public interface IEngineCluster
 /// <param name="Capabilities">What the API server serves.</param>
 /// <param name="Pods">Where the pods of all engines run, or null.</param>
 /// <param name="Network">Who may reach the servers, or null for the defaults.</param>
+/// <param name="Tls">How connections are encrypted; null: not at all, where only a part of a stack is rendered.</param>
 public sealed record StackContext(
     string Namespace,
     string Name,
@@ -94,7 +101,8 @@ public sealed record StackContext(
     ImageSource Images,
     ClusterCapabilities Capabilities,
     PodSettings? Pods = null,
-    NetworkSettings? Network = null);
+    NetworkSettings? Network = null,
+    TlsSettings? Tls = null);
 
 /// <summary>What the API server serves, where it differs between supported versions.</summary>
 /// <param name="PolicyV1">policy/v1 (Kubernetes 1.21 on).</param>
@@ -166,6 +174,9 @@ public sealed record EngineTarget(
         Secrets.TryGetValue(secret, out var fields) && fields.TryGetValue(key, out var value)
             ? value
             : throw new InvalidOperationException($"Secret {secret} has no key {key}");
+
+    /// <summary>Whom to believe that it is a member: the roots in a certificate's Secret.</summary>
+    public ServerTrust Trust(string certificateSecret) => ServerTrust.Of(Credential(certificateSecret, CertificateRequest.Trust));
 }
 
 /// <summary>Writes one issued value into a credential Secret.</summary>
@@ -190,4 +201,8 @@ public sealed record MemberPod(string Name, int Ordinal, string? Address, bool R
 /// <param name="Name">What, e.g. <c>Switchover</c>.</param>
 /// <param name="Subject">To whom or about what.</param>
 /// <param name="Reason">Why, for the event.</param>
-public sealed record EngineCommand(string Name, string Subject, string Reason);
+public sealed record EngineCommand(string Name, string Subject, string Reason)
+{
+    /// <summary>Has the pod <see cref="Subject"/> read its certificate again; harmless when it did already.</summary>
+    public const string ReloadCertificate = "ReloadCertificate";
+}

@@ -21,6 +21,12 @@ public sealed record EngineNames(StackContext Stack, string Engine)
     /// <summary>Secret for applications.</summary>
     public string AppSecret => $"{Cluster}-app";
 
+    /// <summary>Secret of the members' certificate: <c>tls.crt</c>, <c>tls.key</c> and, whom they trust, <c>ca.crt</c>.</summary>
+    public string CertificateSecret => $"{Cluster}-tls";
+
+    /// <summary>Whether servers speak TLS, and nothing else.</summary>
+    public bool Encrypted => Stack.Tls is not null && StackRelease.Of(Stack.StackVersion).Encrypted;
+
     /// <summary>Domain of a Service inside the cluster, without the cluster's own suffix.</summary>
     public string Domain(string service) => $"{service}.{Stack.Namespace}.svc";
 

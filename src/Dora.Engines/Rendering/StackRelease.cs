@@ -9,14 +9,15 @@ namespace Dora.Engines.Rendering;
 /// <param name="VersionLabel">Pods carry <c>app.kubernetes.io/version</c>, the version of their server.</param>
 /// <param name="DefaultContainer">Pods name the container that <c>kubectl logs</c> and <c>exec</c> mean unless told otherwise.</param>
 /// <param name="PoolerReload">PgBouncer reads its own password again when it changes.</param>
-internal sealed record StackRelease(bool VersionLabel, bool DefaultContainer, bool PoolerReload)
+/// <param name="Encrypted">Servers speak TLS, and nothing else.</param>
+internal sealed record StackRelease(bool VersionLabel, bool DefaultContainer, bool PoolerReload, bool Encrypted)
 {
-    private static readonly StackRelease First = new(VersionLabel: false, DefaultContainer: false, PoolerReload: false);
+    private static readonly StackRelease First = new(VersionLabel: false, DefaultContainer: false, PoolerReload: false, Encrypted: false);
 
     /// <summary>The release of a stack version. A version that is not known is never rendered: the planner refuses it.</summary>
     public static StackRelease Of(string stackVersion) => stackVersion switch
     {
         StackVersions.V202611 => First,
-        _ => new(VersionLabel: true, DefaultContainer: true, PoolerReload: true),
+        _ => new(VersionLabel: true, DefaultContainer: true, PoolerReload: true, Encrypted: true),
     };
 }

@@ -77,7 +77,8 @@ public static class StackPlanner
             images,
             capabilities,
             stack.Spec.Pods,
-            stack.Spec.Network);
+            stack.Spec.Network,
+            stack.Spec.Tls ?? new());
     }
 
     private static IEnumerable<Violation> StackViolations(ComplianceStack stack)
