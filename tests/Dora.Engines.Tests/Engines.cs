@@ -8,7 +8,7 @@ namespace Dora.Engines.Tests;
 internal static class Engines
 {
     public static StackContext Stack(Tier tier = Tier.Development, DeletionPolicy policy = DeletionPolicy.Retain, string version = StackVersions.Newest) =>
-        new("compliance", "payments", "4f6c1d9e-0000-4000-8000-000000000001", tier, version, policy, new(), new());
+        new("compliance", "payments", "4f6c1d9e-0000-4000-8000-000000000001", tier, version, policy, new(), new(), Tls: new());
 
     public static IEngineCluster Bind(string engine, string settings = "{}", Tier tier = Tier.Development, string version = StackVersions.Newest) =>
         Bind(engine, settings, Stack(tier, version: version));

@@ -20,7 +20,7 @@ internal sealed class ClusterAdmin(RedisPlan plan, EngineTarget target) : IAsync
         patience.CancelAfter(Patience);
         if (!_clients.TryGetValue(member.Pod.Name, out var client))
         {
-            client = await RespClient.ConnectAsync(member.Pod.Address!, RedisPlan.Port, RedisPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"), patience.Token, Encoding.Latin1).ConfigureAwait(false);
+            client = await RedisAdmin.Of(plan, target).ConnectAsync(member.Pod, RedisPlan.Port, patience.Token, Encoding.Latin1).ConfigureAwait(false);
             _clients[member.Pod.Name] = client;
         }
 

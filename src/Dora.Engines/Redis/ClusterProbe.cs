@@ -11,8 +11,8 @@ internal static class ClusterProbe
     /// <summary>All members' answers.</summary>
     public static async Task<ClusterView> ViewAsync(RedisPlan plan, EngineTarget target, CancellationToken cancellationToken)
     {
-        var password = target.Credential(plan.Names.InternalSecret, "admin-password");
-        return new(plan, await MemberPoll.AskAsync(target.Members, (member, token) => AskAsync(member, password, token), TimeProvider.System, cancellationToken).ConfigureAwait(false));
+        var admin = RedisAdmin.Of(plan, target);
+        return new(plan, await MemberPoll.AskAsync(target.Members, (member, token) => AskAsync(admin, member, token), TimeProvider.System, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>From answers to a verdict; pure. Of several masters, the one of slot 0 stands for all: it is the last to restart.</summary>
@@ -60,11 +60,11 @@ internal static class ClusterProbe
         return new(member.Pod.Name, MemberRole.Replica, detail is null, lag, Connections: info.Clients, Detail: detail);
     }
 
-    private static async Task<ClusterMember> AskAsync(MemberPod member, string password, CancellationToken cancellationToken)
+    private static async Task<ClusterMember> AskAsync(RedisAdmin admin, MemberPod member, CancellationToken cancellationToken)
     {
         if (member.Address is null)
             return new(member, null, "has no address yet");
-        var (answer, problem) = await RedisProbe.TryAsync(member.Address, RedisPlan.Port, password, AnswerAsync, cancellationToken).ConfigureAwait(false);
+        var (answer, problem) = await admin.TryAsync(member, RedisPlan.Port, AnswerAsync, cancellationToken).ConfigureAwait(false);
         return new(member, answer, problem);
     }
 

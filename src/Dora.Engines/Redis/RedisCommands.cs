@@ -27,17 +27,17 @@ internal static class RedisCommands
 
     public static async Task ExecuteAsync(RedisPlan plan, EngineCommand command, EngineTarget target, CancellationToken cancellationToken)
     {
-        var password = target.Credential(plan.Names.InternalSecret, "admin-password");
+        var admin = RedisAdmin.Of(plan, target);
         switch (command.Name)
         {
             case Failover:
-                await FailoverAsync(command.Subject, target, password, cancellationToken).ConfigureAwait(false);
+                await FailoverAsync(command.Subject, target, admin, cancellationToken).ConfigureAwait(false);
                 break;
             case FollowMaster:
-                await FollowAsync(command.Subject, target, password, cancellationToken).ConfigureAwait(false);
+                await FollowAsync(command.Subject, target, admin, cancellationToken).ConfigureAwait(false);
                 break;
             case RefreshSentinels:
-                await RefreshAsync(plan, target, password, cancellationToken).ConfigureAwait(false);
+                await RefreshAsync(plan, target, admin, cancellationToken).ConfigureAwait(false);
                 break;
             default:
                 throw new ArgumentException($"Redis knows no command {command.Name}", nameof(command));
@@ -46,15 +46,15 @@ internal static class RedisCommands
 
     // A Sentinel promotes the new master a moment before it demotes the old one; what the old one accepts in between would be lost.
     // So writes wait from before the failover until the old master follows the new one.
-    private static async Task FailoverAsync(string master, EngineTarget target, string password, CancellationToken cancellationToken)
+    private static async Task FailoverAsync(string master, EngineTarget target, RedisAdmin admin, CancellationToken cancellationToken)
     {
         var old = target.Members.First(member => member.Name == master);
-        var server = await RespClient.ConnectAsync(old.Address!, RedisPlan.Port, RedisPlan.AdminUser, password, cancellationToken).ConfigureAwait(false);
+        var server = await admin.ConnectAsync(old, RedisPlan.Port, cancellationToken).ConfigureAwait(false);
         await using var closing = server.ConfigureAwait(false);
         await server.SendAsync(cancellationToken, "CLIENT", "PAUSE", "20000", "WRITE").ConfigureAwait(false);
         try
         {
-            var sentinel = await BeginFailoverAsync(master, target, password, cancellationToken).ConfigureAwait(false);
+            var sentinel = await BeginFailoverAsync(master, target, admin, cancellationToken).ConfigureAwait(false);
             await using var closingToo = sentinel.ConfigureAwait(false);
             for (var tries = 0; tries < 50; tries++)
             {
@@ -78,12 +78,12 @@ internal static class RedisCommands
 
     // Each Sentinel judges the replicas by what it last heard of them, up to 10 s ago: one may refuse where another does not.
     // One that was just started may still take another for the master, and would fail over from that.
-    private static async Task<RespClient> BeginFailoverAsync(string master, EngineTarget target, string password, CancellationToken cancellationToken)
+    private static async Task<RespClient> BeginFailoverAsync(string master, EngineTarget target, RedisAdmin admin, CancellationToken cancellationToken)
     {
         Exception refused = new InvalidOperationException($"no Sentinel takes {master} for the master");
         foreach (var member in target.Members.Where(member => member.Address is not null))
         {
-            var sentinel = await RespClient.ConnectAsync(member.Address!, RedisPlan.SentinelPort, RedisPlan.AdminUser, password, cancellationToken).ConfigureAwait(false);
+            var sentinel = await admin.ConnectAsync(member, RedisPlan.SentinelPort, cancellationToken).ConfigureAwait(false);
             try
             {
                 if (RedisProbe.Pod((await RedisProbe.SentinelAsync(sentinel, cancellationToken).ConfigureAwait(false)).Master) == master)
@@ -104,16 +104,16 @@ internal static class RedisCommands
     }
 
     // The Sentinels are asked again: they may have elected another master since the probe.
-    private static async Task FollowAsync(string pod, EngineTarget target, string password, CancellationToken cancellationToken)
+    private static async Task FollowAsync(string pod, EngineTarget target, RedisAdmin admin, CancellationToken cancellationToken)
     {
         var member = target.Members.First(member => member.Name == pod);
-        var sentinel = await RespClient.ConnectAsync(member.Address!, RedisPlan.SentinelPort, RedisPlan.AdminUser, password, cancellationToken).ConfigureAwait(false);
+        var sentinel = await admin.ConnectAsync(member, RedisPlan.SentinelPort, cancellationToken).ConfigureAwait(false);
         string master;
         await using (sentinel.ConfigureAwait(false))
             master = (await RedisProbe.SentinelAsync(sentinel, cancellationToken).ConfigureAwait(false)).Master ?? throw new InvalidOperationException("the Sentinel names no master");
         if (RedisProbe.Pod(master) == pod)
             return;
-        var server = await RespClient.ConnectAsync(member.Address!, RedisPlan.Port, RedisPlan.AdminUser, password, cancellationToken).ConfigureAwait(false);
+        var server = await admin.ConnectAsync(member, RedisPlan.Port, cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
             await server.SendAsync(cancellationToken, "REPLICAOF", master, RedisPlan.Port.ToString(CultureInfo.InvariantCulture)).ConfigureAwait(false);
     }
@@ -121,7 +121,7 @@ internal static class RedisCommands
     // RESET forgets members that are gone. One Sentinel per call, and the next only when this one knows the others again
     // (Redis documentation, "Adding or removing Sentinels"): the next probe finds the next. They are asked again here, because
     // the probe that decided may be older than the last reset.
-    private static async Task RefreshAsync(RedisPlan plan, EngineTarget target, string password, CancellationToken cancellationToken)
+    private static async Task RefreshAsync(RedisPlan plan, EngineTarget target, RedisAdmin admin, CancellationToken cancellationToken)
     {
         var members = target.Members.OrderBy(member => member.Ordinal).ToList();
         var states = new List<SentinelAnswer?>();
@@ -129,14 +129,14 @@ internal static class RedisCommands
         {
             if (member.Address is null)
                 return;
-            var asked = await RespClient.ConnectAsync(member.Address, RedisPlan.SentinelPort, RedisPlan.AdminUser, password, cancellationToken).ConfigureAwait(false);
+            var asked = await admin.ConnectAsync(member, RedisPlan.SentinelPort, cancellationToken).ConfigureAwait(false);
             await using (asked.ConfigureAwait(false))
                 states.Add(await RedisProbe.SentinelAsync(asked, cancellationToken).ConfigureAwait(false));
         }
 
         if (RedisProbe.NextStale(plan, states) is not { } stale)
             return;
-        var client = await RespClient.ConnectAsync(members[stale].Address!, RedisPlan.SentinelPort, RedisPlan.AdminUser, password, cancellationToken).ConfigureAwait(false);
+        var client = await admin.ConnectAsync(members[stale], RedisPlan.SentinelPort, cancellationToken).ConfigureAwait(false);
         await using (client.ConfigureAwait(false))
         {
             await client.SendAsync(cancellationToken, "SENTINEL", "SET", RedisPlan.MasterName, "quorum", plan.Quorum.ToString(CultureInfo.InvariantCulture)).ConfigureAwait(false);

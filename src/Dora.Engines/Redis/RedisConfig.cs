@@ -12,7 +12,7 @@ internal static class RedisConfig
         var files = new Dictionary<string, string>
         {
             ["redis.conf"] = Server(plan),
-            ["common.sh"] = Script("common.sh"),
+            ["common.sh"] = plan.Names.Encrypted ? Script("common.sh") + Script("common-tls.sh") : Script("common.sh"),
             ["start-redis.sh"] = Script(cluster ? "start-cluster.sh" : "start-redis.sh"),
             ["ready.sh"] = Script(cluster ? "ready-cluster.sh" : "ready.sh"),
             ["alive.sh"] = Script("alive.sh"),
@@ -20,8 +20,8 @@ internal static class RedisConfig
         };
         if (plan.Mode == RedisMode.Sentinel)
         {
-            files["sentinel.conf"] = Sentinel();
-            files["start-sentinel.sh"] = Script("start-sentinel.sh");
+            files["sentinel.conf"] = Sentinel(plan);
+            files["start-sentinel.sh"] = StartSentinel(plan);
         }
 
         return files;
@@ -46,9 +46,9 @@ internal static class RedisConfig
 
     private static string Server(RedisPlan plan)
     {
-        var lines = new List<string>
-        {
-            $"port {RedisPlan.Port}",
+        List<string> lines =
+        [
+            .. plan.Names.Encrypted ? RedisTls.Server(plan) : [$"port {RedisPlan.Port}"],
             "dir /data",
             // On the volume: users that are set while the server runs are saved there, see RedisUsers.
             "aclfile /data/users.acl",
@@ -61,7 +61,7 @@ internal static class RedisConfig
             $"maxmemory-policy {plan.Policy}",
             "tcp-keepalive 60",
             "repl-diskless-sync-delay 0",
-        };
+        ];
         if (plan.Mode == RedisMode.Sentinel)
         {
             lines.Add($"min-replicas-to-write {RedisPlan.MinReplicas}");
@@ -93,9 +93,17 @@ internal static class RedisConfig
         }
     }
 
-    private static string Sentinel() => string.Join('\n',
+    // Its file lies on the volume and is written once; what concerns TLS is written into it at every start.
+    private static string StartSentinel(RedisPlan plan)
+    {
+        const string last = "exec redis-sentinel";
+        var script = Script("start-sentinel.sh");
+        return plan.Names.Encrypted ? script.Replace(last, $"{Script("sentinel-tls.sh")}{last}", StringComparison.Ordinal) : script;
+    }
+
+    private static string Sentinel(RedisPlan plan) => string.Join('\n',
     [
-        $"port {RedisPlan.SentinelPort}",
+        .. plan.Names.Encrypted ? RedisTls.Sentinel(plan) : [$"port {RedisPlan.SentinelPort}"],
         "dir /tmp",
         "sentinel resolve-hostnames yes",
         "sentinel announce-hostnames yes",

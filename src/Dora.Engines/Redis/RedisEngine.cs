@@ -71,6 +71,7 @@ public sealed class RedisCluster : IEngineCluster
         violations.AddRange(RedisParameters.Check(path, _plan));
         if (observed.Workload?.Metadata.Annotation(RedisStatefulSet.ModeAnnotation) is { } mode && mode != _plan.Mode.ToString())
             violations.Add(new($"{path}.mode", $"the servers run in mode {mode}", "create a new stack and restore into it", "ImmutableField"));
+        violations.AddRange(RedisRules.Transport(_plan, observed));
         violations.AddRange(SettingsRules.Storage($"{path}.storage", _plan.Storage, observed));
         violations.AddRange(SettingsRules.Resources($"{path}.resources", _plan.Resources));
         violations.AddRange(PodRules.Check($"{path}.pods", _plan.Pods.Own));
@@ -87,10 +88,16 @@ public sealed class RedisCluster : IEngineCluster
             new("username", RedisPlan.AppUser),
             new("host", _names.Domain(_names.Cluster)),
             new("port", RedisPlan.Port.ToString(CultureInfo.InvariantCulture)),
-            new("uri", $"redis://{RedisPlan.AppUser}:{{password}}@{Endpoint}"),
+            new("uri", $"{(_names.Encrypted ? "rediss" : "redis")}://{RedisPlan.AppUser}:{{password}}@{Endpoint}"),
         ]),
         .. RedisUsers.Credentials(_plan),
     ];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<CertificateRequest> Certificates => _names.Encrypted ? [RedisTls.Certificate(_plan)] : [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TlsEndpoint> Endpoints => _names.Encrypted ? RedisTls.Endpoints(_plan) : [];
 
     /// <inheritdoc/>
     public IReadOnlyList<Manifest> Render(EngineObservation observed)
@@ -135,7 +142,7 @@ public sealed class RedisCluster : IEngineCluster
     public Task ListenAsync(MemberPod member, EngineTarget target, Action announced, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
-        return SentinelAnnouncements.ListenAsync(member, target.Credential(_names.InternalSecret, "admin-password"), announced, cancellationToken);
+        return SentinelAnnouncements.ListenAsync(RedisAdmin.Of(_plan, target), member, announced, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -146,6 +153,7 @@ public sealed class RedisCluster : IEngineCluster
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
         command?.Name is RedisUsers.SetUser or RedisUsers.RemoveUser ? RedisUsers.ExecuteAsync(_plan, command, target, cancellationToken)
         : command?.Name is RedisLive.SetParameters or RedisLive.SetMemory ? RedisLive.ExecuteAsync(_plan, command, target, cancellationToken)
+        : command?.Name == EngineCommand.ReloadCertificate ? RedisTls.ReloadAsync(_plan, command.Subject, target, cancellationToken)
         : _plan.Mode == RedisMode.Cluster ? ClusterCommands.ExecuteAsync(_plan, command!, target, cancellationToken)
         : RedisCommands.ExecuteAsync(_plan, command!, target, cancellationToken);
 }

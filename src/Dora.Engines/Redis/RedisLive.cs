@@ -14,10 +14,10 @@ internal static class RedisLive
     /// <summary>The findings completed by what members do not show as asked.</summary>
     public static async Task<EngineHealth> CompleteAsync(RedisPlan plan, EngineTarget target, EngineHealth health, CancellationToken cancellationToken)
     {
-        var password = target.Credential(plan.Names.InternalSecret, "admin-password");
+        var admin = RedisAdmin.Of(plan, target);
         var shown = await MemberPoll.AskAsync(target.Members, async (member, token) => member.Address is null
             ? null
-            : (await RedisProbe.TryAsync(member.Address, RedisPlan.Port, password, (client, stop) => ShownAsync(plan, client, stop), token).ConfigureAwait(false)).Answer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+            : (await admin.TryAsync(member, RedisPlan.Port, (client, stop) => ShownAsync(plan, client, stop), token).ConfigureAwait(false)).Answer, TimeProvider.System, cancellationToken).ConfigureAwait(false);
         return Judge(plan, health, [.. target.Members.Select((member, index) => (member.Name, shown[index]))]);
     }
 
@@ -59,9 +59,9 @@ internal static class RedisLive
     /// <summary>Says it to one member, all at once: the server takes all of it or nothing.</summary>
     public static async Task ExecuteAsync(RedisPlan plan, EngineCommand command, EngineTarget target, CancellationToken cancellationToken)
     {
-        if (target.Members.FirstOrDefault(member => member.Name == command.Subject)?.Address is not { } address)
+        if (target.Members.FirstOrDefault(member => member.Name == command.Subject) is not { Address: not null } member)
             return;
-        var client = await RespClient.ConnectAsync(address, RedisPlan.Port, RedisPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"), cancellationToken).ConfigureAwait(false);
+        var client = await RedisAdmin.Of(plan, target).ConnectAsync(member, RedisPlan.Port, cancellationToken).ConfigureAwait(false);
         await using var closing = client.ConfigureAwait(false);
         var wanted = RedisParameters.Wanted(plan);
         var different = Different(plan, await ShownAsync(plan, client, cancellationToken).ConfigureAwait(false))

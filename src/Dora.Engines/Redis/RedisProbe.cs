@@ -1,5 +1,3 @@
-using System.Net.Sockets;
-
 namespace Dora.Engines.Redis;
 
 /// <summary>Asks every server and every Sentinel how they are.</summary>
@@ -10,8 +8,8 @@ internal static class RedisProbe
 
     public static async Task<EngineHealth> RunAsync(RedisPlan plan, EngineTarget target, CancellationToken cancellationToken)
     {
-        var password = target.Credential(plan.Names.InternalSecret, "admin-password");
-        var answers = await MemberPoll.AskAsync(target.Members, (member, token) => AskAsync(plan, member, password, token), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        var admin = RedisAdmin.Of(plan, target);
+        var answers = await MemberPoll.AskAsync(target.Members, (member, token) => AskAsync(admin, member, token), TimeProvider.System, cancellationToken).ConfigureAwait(false);
         return Judge(plan, answers);
     }
 
@@ -122,38 +120,15 @@ internal static class RedisProbe
         return new(name, MemberRole.Replica, detail is null, lag, Connections: info.Clients, Detail: detail);
     }
 
-    private static async Task<RedisAnswer> AskAsync(RedisPlan plan, MemberPod member, string password, CancellationToken cancellationToken)
+    private static async Task<RedisAnswer> AskAsync(RedisAdmin admin, MemberPod member, CancellationToken cancellationToken)
     {
         if (member.Address is null)
             return new(member, null, null, "has no address yet");
-        var (info, problem) = await TryAsync(member.Address, RedisPlan.Port, password, ServerAsync, cancellationToken).ConfigureAwait(false);
-        if (plan.Mode == RedisMode.Standalone)
+        var (info, problem) = await admin.TryAsync(member, RedisPlan.Port, ServerAsync, cancellationToken).ConfigureAwait(false);
+        if (admin.Plan.Mode == RedisMode.Standalone)
             return new(member, info, null, problem);
-        var (sentinel, _) = await TryAsync(member.Address, RedisPlan.SentinelPort, password, SentinelAsync, cancellationToken).ConfigureAwait(false);
+        var (sentinel, _) = await admin.TryAsync(member, RedisPlan.SentinelPort, SentinelAsync, cancellationToken).ConfigureAwait(false);
         return new(member, info, sentinel, problem);
-    }
-
-    public static async Task<(T? Answer, string? Problem)> TryAsync<T>(string address, int port, string password, Func<RespClient, CancellationToken, Task<T>> question, CancellationToken cancellationToken)
-        where T : class
-    {
-        try
-        {
-            var client = await RespClient.ConnectAsync(address, port, RedisPlan.AdminUser, password, cancellationToken).ConfigureAwait(false);
-            await using (client.ConfigureAwait(false))
-                return (await question(client, cancellationToken).ConfigureAwait(false), null);
-        }
-        catch (RespException exception)
-        {
-            return (null, exception.Code == "WRONGPASS" ? "the operator's password is refused" : $"answers {exception.Code}");
-        }
-        catch (Exception exception) when (exception is SocketException or IOException or InvalidDataException)
-        {
-            return (null, "does not answer");
-        }
-        catch (OperationCanceledException)
-        {
-            return (null, "did not answer in time");
-        }
     }
 
     private static async Task<RedisInfo> ServerAsync(RespClient client, CancellationToken cancellationToken)

@@ -38,7 +38,10 @@ internal static class RedisServices
 
     /// <summary>The Sentinels, for clients that ask them for the master.</summary>
     public static Manifest Sentinels(EngineNames names) => Manifest.Of(KubeTypes.Services, new(
-        names.Meta($"{names.Cluster}-sentinel"), new([Sentinel], names.Selector, Type: "ClusterIP")));
+        names.Meta(SentinelName(names)), new([Sentinel], names.Selector, Type: "ClusterIP")));
+
+    /// <summary>Name of the Service of the Sentinels.</summary>
+    public static string SentinelName(EngineNames names) => $"{names.Cluster}-sentinel";
 
     private static IReadOnlyList<ServicePort> Ports(RedisMode mode) => mode switch
     {

@@ -8,6 +8,7 @@ namespace Dora.Engines.Redis;
 internal static class RedisStatefulSet
 {
     public const string ModeAnnotation = "dora-operator.io/redis-mode";
+    public const string EncryptedAnnotation = "dora-operator.io/encrypted";
 
     /// <summary>Of what members take up only when they restart.</summary>
     public static string Hash(RedisPlan plan) =>
@@ -16,7 +17,7 @@ internal static class RedisStatefulSet
     public static Manifest Render(RedisPlan plan, int replicas)
     {
         var names = plan.Names;
-        var meta = names.Meta(names.Cluster) with { Annotations = new Dictionary<string, string> { [ModeAnnotation] = plan.Mode.ToString() } };
+        var meta = names.Meta(names.Cluster) with { Annotations = Marks(plan) };
         return Manifest.Of(KubeTypes.StatefulSets, new(
             meta,
             new(
@@ -30,6 +31,15 @@ internal static class RedisStatefulSet
                 RevisionHistoryLimit: 5)));
     }
 
+    // What cannot change while members run beside each other.
+    private static Dictionary<string, string> Marks(RedisPlan plan)
+    {
+        var marks = new Dictionary<string, string> { [ModeAnnotation] = plan.Mode.ToString() };
+        if (plan.Names.Encrypted)
+            marks[EncryptedAnnotation] = "true";
+        return marks;
+    }
+
     private static PodSpec Pod(RedisPlan plan) => new(
         Containers: plan.Mode == RedisMode.Sentinel ? [Server(plan), Sentinel(plan)] : [Server(plan)],
         Volumes:
@@ -38,6 +48,7 @@ internal static class RedisStatefulSet
             new("memory", ConfigMap: new($"{plan.Names.Cluster}-memory")),
             new("secret", Secret: new(plan.Names.InternalSecret, DefaultMode: 288)),
             new("app", Secret: new(plan.Names.AppSecret, DefaultMode: 288, Items: [new("password", "app-password")])),
+            .. plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, DefaultMode: 288))] : Array.Empty<Volume>(),
             PodDefaults.Scratch("run", "Memory", "16Mi"),
             PodDefaults.Scratch("tmp"),
         ],
@@ -91,6 +102,7 @@ internal static class RedisStatefulSet
             new("memory", "/memory", ReadOnly: true),
             new("secret", "/secret", ReadOnly: true),
             new("app", "/secret-app", ReadOnly: true),
+            .. plan.Names.Encrypted ? [new("tls", RedisTls.Folder, ReadOnly: true)] : Array.Empty<VolumeMount>(),
             new("run", "/run/redis"),
             new("tmp", "/tmp"),
         ],

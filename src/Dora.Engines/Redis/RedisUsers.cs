@@ -69,7 +69,8 @@ internal static class RedisUsers
     {
         if (health.Primary is null)
             return health;
-        var lists = await MemberPoll.AskAsync(target.Members, (member, token) => ListAsync(plan, target, member, token), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        var admin = RedisAdmin.Of(plan, target);
+        var lists = await MemberPoll.AskAsync(target.Members, (member, token) => ListAsync(admin, member, token), TimeProvider.System, cancellationToken).ConfigureAwait(false);
         var needs = lists.OfType<string>().SelectMany(list => Needs(plan, target, list)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
         if (needs.Count == 0)
             return health;
@@ -110,9 +111,10 @@ internal static class RedisUsers
             : user is null && !_mounted.Contains(command.Subject) ? ["ACL", "DELUSER", command.Subject] : null;
         if (words is null)
             return;
+        var admin = RedisAdmin.Of(plan, target);
         foreach (var member in target.Members.Where(member => member.Address is not null))
         {
-            var client = await RespClient.ConnectAsync(member.Address!, RedisPlan.Port, RedisPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"), cancellationToken).ConfigureAwait(false);
+            var client = await admin.ConnectAsync(member, RedisPlan.Port, cancellationToken).ConfigureAwait(false);
             await using var closing = client.ConfigureAwait(false);
             await client.SendAsync(cancellationToken, words).ConfigureAwait(false);
             await client.SendAsync(cancellationToken, "ACL", "SAVE").ConfigureAwait(false);
@@ -122,11 +124,11 @@ internal static class RedisUsers
     // Servers write rules down in another form and order than they were given. So a selector that allows nothing names their hash.
     private static string Mark(UserPlan user) => $"~dora-rules:{Hash(string.Join('\n', user.Rules))[..16]}";
 
-    private static async Task<string?> ListAsync(RedisPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
+    private static async Task<string?> ListAsync(RedisAdmin admin, MemberPod member, CancellationToken cancellationToken)
     {
         if (member.Address is null)
             return null;
-        var (list, _) = await RedisProbe.TryAsync(member.Address, RedisPlan.Port, target.Credential(plan.Names.InternalSecret, "admin-password"), static async (client, token) =>
+        var (list, _) = await admin.TryAsync(member, RedisPlan.Port, static async (client, token) =>
         {
             var lines = await client.SendAsync(token, "ACL", "LIST").ConfigureAwait(false);
             return string.Join('\n', (lines.Items ?? []).Select(line => line.Text));

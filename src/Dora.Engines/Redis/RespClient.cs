@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
 using System.IO.Pipelines;
+using System.Net.Security;
 using System.Net.Sockets;
 using System.Text;
 
@@ -29,9 +30,11 @@ internal sealed class RespClient : IAsyncDisposable
         _reader = PipeReader.Create(stream);
     }
 
-    /// <summary>Connects and authenticates.</summary>
+    /// <summary>Connects, encrypted where options for that are given, and authenticates.</summary>
     /// <exception cref="RespException">The server refuses the user.</exception>
-    public static async Task<RespClient> ConnectAsync(string address, int port, string user, string password, CancellationToken cancellationToken, Encoding? encoding = null)
+    /// <exception cref="System.Security.Authentication.AuthenticationException">The server is not who it should be.</exception>
+    public static async Task<RespClient> ConnectAsync(
+        string address, int port, string user, string password, CancellationToken cancellationToken, Encoding? encoding = null, SslClientAuthenticationOptions? tls = null)
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         // Whoever only listens would not notice that the other side is gone without a word.
@@ -42,7 +45,15 @@ internal sealed class RespClient : IAsyncDisposable
         try
         {
             await socket.ConnectAsync(address, port, cancellationToken).ConfigureAwait(false);
-            var client = new RespClient(new NetworkStream(socket, ownsSocket: true), encoding);
+            Stream stream = new NetworkStream(socket, ownsSocket: true);
+            if (tls is not null)
+            {
+                var encrypted = new SslStream(stream);
+                await encrypted.AuthenticateAsClientAsync(tls, cancellationToken).ConfigureAwait(false);
+                stream = encrypted;
+            }
+
+            var client = new RespClient(stream, encoding);
             await client.SendAsync(cancellationToken, "AUTH", user, password).ConfigureAwait(false);
             return client;
         }

@@ -8,11 +8,11 @@ internal static class SentinelAnnouncements
     /// <summary>
     /// Calls back each time a Sentinel has promoted, or learnt of, another master. Ends with an exception when the connection does: whoever listens begins again.
     /// </summary>
-    public static async Task ListenAsync(MemberPod member, string password, Action changed, CancellationToken cancellationToken)
+    public static async Task ListenAsync(RedisAdmin admin, MemberPod member, Action changed, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(Patience);
-        var client = await RespClient.ConnectAsync(member.Address!, RedisPlan.SentinelPort, RedisPlan.AdminUser, password, patience.Token).ConfigureAwait(false);
+        var client = await admin.ConnectAsync(member, RedisPlan.SentinelPort, patience.Token).ConfigureAwait(false);
         await using var closing = client.ConfigureAwait(false);
         await client.SendAsync(patience.Token, "SUBSCRIBE", "+promoted-slave", "+switch-master").ConfigureAwait(false);
         while (true)

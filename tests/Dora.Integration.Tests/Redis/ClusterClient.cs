@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Text;
 using Dora.Engines.Redis;
 
@@ -35,7 +36,7 @@ internal sealed class ClusterClient(RedisClusterPods pods) : IAsyncDisposable
             try
             {
                 if (!clients.TryGetValue(ordinal, out var client))
-                    clients[ordinal] = client = await RespClient.ConnectAsync(pods.Address(ordinal), RedisPlan.Port, RedisPlan.AppUser, RedisClusterPods.AppPassword, cancellationToken);
+                    clients[ordinal] = client = await pods.ConnectAsync(pods.Member(ordinal), RedisPlan.AppUser, RedisClusterPods.AppPassword, cancellationToken);
                 if (asking)
                     await client.SendAsync(cancellationToken, "ASKING");
                 return (await client.SendAsync(cancellationToken, [command, key, .. rest])).Text;
@@ -46,7 +47,7 @@ internal sealed class ClusterClient(RedisClusterPods pods) : IAsyncDisposable
                 owners[slot] = int.Parse(RedisProbe.Pod(host)!.Split('-')[^1], CultureInfo.InvariantCulture);
                 asking = redirect.Code == "ASK";
             }
-            catch (Exception trouble) when (trouble is SocketException or IOException or RespException { Code: "CLUSTERDOWN" or "TRYAGAIN" or "LOADING" or "MASTERDOWN" })
+            catch (Exception trouble) when (trouble is SocketException or IOException or AuthenticationException or RespException { Code: "CLUSTERDOWN" or "TRYAGAIN" or "LOADING" or "MASTERDOWN" })
             {
                 if (clients.Remove(ordinal, out var broken))
                     await broken.DisposeAsync();

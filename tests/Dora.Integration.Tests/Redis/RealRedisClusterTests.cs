@@ -105,7 +105,7 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
         {
             foreach (var member in pods.Target.Members)
             {
-                await using var server = await RespClient.ConnectAsync(member.Address!, RedisPlan.Port, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
+                await using var server = await pods.ConnectAsync(member, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
                 await server.SendAsync(Token, "CONFIG", "SET", "appendfsync", "always");
             }
 
@@ -203,11 +203,11 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
         Assert.Equal(RespKind.Null, (await admin.SendAsync(Token, "ACL", "GETUSER", "stray")).Kind);
     }
 
-    private static async Task<string?> PingAsync(MemberPod member, string user)
+    private async Task<string?> PingAsync(MemberPod member, string user)
     {
         try
         {
-            await using var client = await RespClient.ConnectAsync(member.Address!, RedisPlan.Port, user, RedisClusterPods.Password(user), Token);
+            await using var client = await pods.ConnectAsync(member, user, RedisClusterPods.Password(user), Token);
             return (await client.SendAsync(Token, "PING")).Text;
         }
         catch (Exception refused) when (refused is System.Net.Sockets.SocketException or RespException or IOException)
@@ -216,7 +216,7 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
         }
     }
 
-    private static Task<RespClient> AdminAsync(MemberPod member) => RespClient.ConnectAsync(member.Address!, RedisPlan.Port, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
+    private Task<RespClient> AdminAsync(MemberPod member) => pods.ConnectAsync(member, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
 
     private static async Task<List<string?>> DryRunAsync(RespClient admin, string user, params string[] commands)
     {
@@ -231,8 +231,8 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
     {
         var view = await ClusterProbe.ViewAsync(pods.Plan, pods.Target, Token);
         var (slot, from, to) = ClusterLayout.Of(pods.Plan, view).Moves()[0];
-        await using var giver = await RespClient.ConnectAsync(from.Pod.Address!, RedisPlan.Port, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
-        await using var taker = await RespClient.ConnectAsync(to.Pod.Address!, RedisPlan.Port, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
+        await using var giver = await pods.ConnectAsync(from.Pod, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
+        await using var taker = await pods.ConnectAsync(to.Pod, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
         await taker.SendAsync(Token, "CLUSTER", "SETSLOT", slot.ToString(CultureInfo.InvariantCulture), "IMPORTING", from.Id);
         await giver.SendAsync(Token, "CLUSTER", "SETSLOT", slot.ToString(CultureInfo.InvariantCulture), "MIGRATING", to.Id);
         Assert.Contains($"{ClusterSteps.FinishSlots}/{pods.Plan.Names.Cluster}", (await ClusterProbe.RunAsync(pods.Plan, pods.Target, Token)).Needs);
@@ -271,7 +271,7 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
         var shown = new List<string>();
         foreach (var member in pods.Target.Members)
         {
-            await using var client = await RespClient.ConnectAsync(member.Address!, RedisPlan.Port, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
+            await using var client = await pods.ConnectAsync(member, RedisPlan.AdminUser, RedisClusterPods.AdminPassword, Token);
             shown.Add((await client.SendAsync(Token, "INFO")).Text!.Split("\r\n").Single(line => line.StartsWith($"{field}:", StringComparison.Ordinal))[(field.Length + 1)..]);
         }
 

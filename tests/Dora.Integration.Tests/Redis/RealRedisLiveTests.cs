@@ -109,9 +109,9 @@ public sealed class RealRedisLiveTests(RedisPods pods) : IAsyncLifetime
 
     private async Task<string> ShowAsync(int ordinal, string name) => (await SayAsync(ordinal, "CONFIG", "GET", name)).Items![1].Text!;
 
-    private static async Task<RespValue> SayAsync(int ordinal, params string[] words)
+    private async Task<RespValue> SayAsync(int ordinal, params string[] words)
     {
-        await using var client = await RespClient.ConnectAsync(RedisPods.Address(ordinal), RedisPlan.Port, RedisPlan.AdminUser, RedisPods.AdminPassword, Token);
+        await using var client = await pods.ConnectAsync(ordinal, RedisPlan.Port, RedisPlan.AdminUser, RedisPods.AdminPassword);
         return await client.SendAsync(Token, words);
     }
 }

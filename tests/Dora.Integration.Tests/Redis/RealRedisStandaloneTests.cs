@@ -14,8 +14,9 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-redis-alone-{Environment.ProcessId}");
     private ChildProcess? server;
+    private IReadOnlyDictionary<string, string>? certificate;
     private RedisPlan plan = RedisPlan.Of(
-        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new()), "redis"),
+        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: new()), "redis"),
         new(Mode: RedisMode.Standalone));
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -24,7 +25,11 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
 
     private EngineTarget Target => new(
         [new(plan.Names.Pod(0), 0, Address, true, null)],
-        new Dictionary<string, IReadOnlyDictionary<string, string>> { [plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = Password } });
+        new Dictionary<string, IReadOnlyDictionary<string, string>>
+        {
+            [plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = Password },
+            [plan.Names.CertificateSecret] = certificate ??= RedisAuthority.Issue(plan),
+        });
 
     public async ValueTask InitializeAsync() => await StartAsync();
 
@@ -80,6 +85,7 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
     {
         PodRoot.Prepare(folder, [$"{Address} {plan.Names.MemberHost(0)}\n"]);
         PodRoot.Write(folder, "config", RedisConfig.Render(plan).ToDictionary(file => file.Key, file => file.Key == "redis.conf" ? $"{file.Value}bind {Address}\n" : file.Value));
+        PodRoot.Write(folder, "tls", Target.Secrets[plan.Names.CertificateSecret]);
         PodRoot.Write(folder, "secret", new Dictionary<string, string> { ["admin-password"] = Password, ["replica-password"] = "replica-x", ["sentinel-password"] = "sentinel-x" });
         PodRoot.Write(folder, "secret-app", new Dictionary<string, string> { ["app-password"] = "app-x" });
         PodRoot.Write(folder, "memory", RedisConfig.Memory(plan, EngineObservation.None));
@@ -100,9 +106,9 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
 
     private static string RunId(RespValue info) => info.Text!.Split("\r\n").Single(line => line.StartsWith("run_id:", StringComparison.Ordinal));
 
-    private static async Task<RespValue> SayAsync(params string[] words)
+    private async Task<RespValue> SayAsync(params string[] words)
     {
-        await using var client = await RespClient.ConnectAsync(Address, RedisPlan.Port, RedisPlan.AdminUser, Password, Token);
+        await using var client = await RedisAuthority.ConnectAsync(plan, Target.Members[0], RedisPlan.Port, RedisPlan.AdminUser, Password, Token);
         return await client.SendAsync(Token, words);
     }
 }

@@ -1,3 +1,4 @@
+using System.Net.Security;
 using System.Net.Sockets;
 using Dora.Engines;
 using Dora.Engines.Redis;
@@ -84,7 +85,7 @@ public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
         await InformedSentinelsAsync();
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var announced = pods.Target.Members.Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).ToList();
-        var listening = pods.Target.Members.Select((member, index) => SentinelAnnouncements.ListenAsync(member, RedisPods.AdminPassword, () => announced[index].TrySetResult(), enough.Token)).ToList();
+        var listening = pods.Target.Members.Select((member, index) => SentinelAnnouncements.ListenAsync(RedisAdmin.Of(pods.Plan, pods.Target), member, () => announced[index].TrySetResult(), enough.Token)).ToList();
 
         Assert.True(await ChildProcess.UntilAsync(() => FailedOverAsync(master), done => done, TimeSpan.FromSeconds(20), Token));
         await Task.WhenAll(announced.Select(news => news.Task)).WaitAsync(TimeSpan.FromSeconds(20), Token);
@@ -127,7 +128,7 @@ public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
     {
         foreach (var port in (int[])[RedisPlan.Port, RedisPlan.SentinelPort])
         {
-            var refusal = await Assert.ThrowsAsync<RespException>(() => RespClient.ConnectAsync(RedisPods.Address(0), port, user, password, Token));
+            var refusal = await Assert.ThrowsAsync<RespException>(() => pods.ConnectAsync(0, port, user, password));
             Assert.Equal("WRONGPASS", refusal.Code);
         }
     }
@@ -139,14 +140,16 @@ public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
     {
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(RedisPods.Address(0), port, Token);
-        await using var client = new RespClient(new NetworkStream(socket, ownsSocket: true));
+        var stream = new SslStream(new NetworkStream(socket, ownsSocket: true));
+        await stream.AuthenticateAsClientAsync(pods.Target.Trust(pods.Plan.Names.CertificateSecret).Expecting(pods.Plan.Names.MemberHost(0)), Token);
+        await using var client = new RespClient(stream);
         Assert.Equal("NOAUTH", (await Assert.ThrowsAsync<RespException>(() => client.SendAsync(Token, "PING"))).Code);
     }
 
     [Fact]
     public async Task A_wrong_operator_password_is_a_finding()
     {
-        var target = pods.Target with { Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>> { [pods.Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = "wrong" } } };
+        var target = pods.Target with { Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(pods.Target.Secrets) { [pods.Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = "wrong" } } };
         var health = await RedisProbe.RunAsync(pods.Plan, target, Token);
         Assert.Equal((EngineVerdict.Unreachable, "the operator's password is refused"), (health.Verdict, health.Message));
     }
@@ -177,12 +180,12 @@ public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
     private static Task<RespValue> DryRunAsync(RespClient admin, string user, string command) =>
         admin.SendAsync(Token, ["ACL", "DRYRUN", user, .. command.Split(' ')]);
 
-    private static Task<RespClient> AdminAsync() => RespClient.ConnectAsync(RedisPods.Address(0), RedisPlan.Port, RedisPlan.AdminUser, RedisPods.AdminPassword, Token);
+    private Task<RespClient> AdminAsync() => pods.ConnectAsync(0, RedisPlan.Port, RedisPlan.AdminUser, RedisPods.AdminPassword);
 
-    private static Task<RespClient> AppAsync(int ordinal) => RespClient.ConnectAsync(RedisPods.Address(ordinal), RedisPlan.Port, RedisPlan.AppUser, RedisPods.AppPassword, Token);
+    private Task<RespClient> AppAsync(int ordinal) => pods.ConnectAsync(ordinal, RedisPlan.Port, RedisPlan.AppUser, RedisPods.AppPassword);
 
     // Whether a replica confirmed it.
-    private static async Task<bool> WritesAsync(int ordinal, string key)
+    private async Task<bool> WritesAsync(int ordinal, string key)
     {
         try
         {
@@ -216,7 +219,7 @@ public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
         var answers = new List<SentinelAnswer>();
         foreach (var member in pods.Target.Members)
         {
-            await using var sentinel = await RespClient.ConnectAsync(member.Address!, RedisPlan.SentinelPort, RedisPlan.AdminUser, RedisPods.AdminPassword, Token);
+            await using var sentinel = await pods.ConnectAsync(member.Ordinal, RedisPlan.SentinelPort, RedisPlan.AdminUser, RedisPods.AdminPassword);
             answers.Add(await ChildProcess.UntilAsync(() => RedisProbe.SentinelAsync(sentinel, Token), answer => answer.Replicas == 2, TimeSpan.FromSeconds(20), Token));
         }
 

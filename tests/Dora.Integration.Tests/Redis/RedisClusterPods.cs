@@ -18,6 +18,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
     private const string MigratePassword = "migrate-Uc9v3Ej6Fg1a";
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-redis-cluster-{System.Environment.ProcessId}");
+    private readonly IReadOnlyDictionary<string, string> certificate = RedisAuthority.Issue(Of(3, 1));
     private readonly Dictionary<int, ChildProcess> running = [];
     private int generation;
     private bool initialized;
@@ -28,10 +29,11 @@ public sealed class RedisClusterPods : IAsyncLifetime
     public int Replicas { get; private set; } = 6;
 
     public EngineTarget Target => new(
-        [.. Enumerable.Range(0, Replicas).Select(ordinal => new MemberPod(Plan.Names.Pod(ordinal), ordinal, Address(ordinal), true, null))],
+        [.. Enumerable.Range(0, Replicas).Select(Member)],
         new Dictionary<string, IReadOnlyDictionary<string, string>>(Plan.Users.Select(user => KeyValuePair.Create<string, IReadOnlyDictionary<string, string>>(user.Secret, new Dictionary<string, string> { ["password"] = Password(user.Name) })))
         {
             [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["migrate-password"] = MigratePassword },
+            [Plan.Names.CertificateSecret] = certificate,
         });
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
@@ -40,6 +42,13 @@ public sealed class RedisClusterPods : IAsyncLifetime
 
     /// <summary>What the Secret of a user holds.</summary>
     public static string Password(string user) => $"{user}-Ws8b3Pd6Vo1c";
+
+    /// <summary>A pod, whether or not it runs.</summary>
+    public MemberPod Member(int ordinal) => new(Plan.Names.Pod(ordinal), ordinal, Address(ordinal), true, null);
+
+    /// <summary>Connects to a member.</summary>
+    internal Task<RespClient> ConnectAsync(MemberPod member, string user, string password, CancellationToken cancellationToken) =>
+        RedisAuthority.ConnectAsync(Plan, member, RedisPlan.Port, user, password, cancellationToken);
 
     /// <summary>Asks for another size; new pods come at once, old ones go only when <see cref="ClusterCommands.Replicas"/> says so.</summary>
     public void Scale(int masters, int replicasPerMaster)
@@ -142,7 +151,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
     }
 
     private static RedisPlan Of(int masters, int replicasPerMaster) => RedisPlan.Of(
-        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new()), "redis"),
+        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: new()), "redis"),
         new(Mode: RedisMode.Cluster, Masters: masters, ReplicasPerMaster: replicasPerMaster, Users: [new("reports", ["report:*"], ["news.*"], ["read", "write", "pubsub"])]));
 
     private void Prepare(int ordinal)
@@ -151,6 +160,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
         PodRoot.Prepare(root, Enumerable.Range(0, 12).Select(other => $"{Address(other)} {Plan.Names.MemberHost(other)}\n"));
         // Pods have an address each; here the servers share a machine.
         PodRoot.Write(root, "config", RedisConfig.Render(Plan).ToDictionary(file => file.Key, file => file.Key == "redis.conf" ? $"{file.Value}bind {Address(ordinal)}\n" : file.Value));
+        PodRoot.Write(root, "tls", certificate);
         PodRoot.Write(root, "secret", new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = "replica-Hd5y0Oi8Zx3q", ["migrate-password"] = MigratePassword });
         PodRoot.Write(root, "secret-app", new Dictionary<string, string> { ["app-password"] = AppPassword });
         PodRoot.Write(root, "memory", RedisConfig.Memory(Plan, Observed(null)));

@@ -29,17 +29,34 @@ public sealed class RedisPods : IAsyncLifetime
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-redis-{System.Environment.ProcessId}");
     private readonly ConcurrentDictionary<(int Ordinal, string Container), ChildProcess> running = [];
     private readonly CancellationTokenSource ending = new();
+    private IReadOnlyDictionary<string, string> certificate = new Dictionary<string, string>();
     private Task probing = Task.CompletedTask;
 
     internal RedisPlan Plan { get; private set; } = RedisPlan.Of(
-        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new()), "redis"),
+        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: new()), "redis"),
         new(Mode: RedisMode.Sentinel));
 
     public EngineTarget Target => new(
         [.. Enumerable.Range(0, Members).Select(ordinal => new MemberPod(Plan.Names.Pod(ordinal), ordinal, Address(ordinal), true, null))],
-        new Dictionary<string, IReadOnlyDictionary<string, string>> { [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = AdminPassword } });
+        new Dictionary<string, IReadOnlyDictionary<string, string>>
+        {
+            [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = AdminPassword },
+            [Plan.Names.CertificateSecret] = certificate,
+        });
 
     public static string Address(int ordinal) => string.Create(CultureInfo.InvariantCulture, $"127.{1 + (System.Environment.ProcessId % 250)}.81.{ordinal + 1}");
+
+    /// <summary>Connects to the server or Sentinel of a member.</summary>
+    internal Task<RespClient> ConnectAsync(int ordinal, int port, string user, string password) =>
+        RedisAuthority.ConnectAsync(Plan, Target.Members[ordinal], port, user, password, TestContext.Current.CancellationToken);
+
+    /// <summary>Puts a new certificate where the members have it mounted, as the kubelet does some time after its Secret changed.</summary>
+    public void RenewCertificate()
+    {
+        certificate = RedisAuthority.Issue(Plan);
+        foreach (var ordinal in Enumerable.Range(0, Members))
+            Write(ordinal, "tls", certificate);
+    }
 
     /// <summary>Starts what does not run, as the kubelet would, and probes until the engine is healthy and takes writes.</summary>
     public async Task<EngineHealth> HealthyAsync()
@@ -70,6 +87,7 @@ public sealed class RedisPods : IAsyncLifetime
     {
         foreach (var ordinal in Enumerable.Range(0, Members))
             Prepare(ordinal);
+        RenewCertificate();
         probing = ProbeAsync();
         await HealthyAsync();
     }
@@ -124,6 +142,13 @@ public sealed class RedisPods : IAsyncLifetime
             if (running.TryRemove((ordinal, container), out var process))
                 await process.DisposeAsync();
         }
+    }
+
+    /// <summary>Waits until a container has ended by itself; <see cref="HealthyAsync"/> starts it again.</summary>
+    public async Task EndedAsync(int ordinal, string container)
+    {
+        await running[(ordinal, container)].EndedAsync(TestContext.Current.CancellationToken);
+        await StopAsync(ordinal, container);
     }
 
     /// <summary>How often the Sentinels that run now have said this.</summary>

@@ -24,17 +24,30 @@ public sealed class TestCertificates : IDisposable
     public string AuthorityPem => _authority.ExportCertificatePem();
 
     /// <summary>A certificate for a server with this DNS name, and for the loopback address if wanted.</summary>
-    public X509Certificate2 Server(string name = "localhost", bool loopback = true) => Issue($"CN={name}", "1.3.6.1.5.5.7.3.1", names =>
+    public X509Certificate2 Server(string name = "localhost", bool loopback = true) => Issue($"CN={name}", ["1.3.6.1.5.5.7.3.1"], names =>
     {
         names.AddDnsName(name);
         if (loopback)
             names.AddIpAddress(IPAddress.Loopback);
     });
 
+    /// <summary>What the Secret of a server's certificate holds: certificate, key and authority, PEM; members also log in to each other with it.</summary>
+    public IReadOnlyDictionary<string, string> ServerFiles(IReadOnlyList<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        using var certificate = Issue("CN=server", ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"], alternatives =>
+        {
+            foreach (var name in names)
+                alternatives.AddDnsName(name);
+        });
+        using var key = certificate.GetECDsaPrivateKey()!;
+        return new Dictionary<string, string> { ["tls.crt"] = certificate.ExportCertificatePem(), ["tls.key"] = key.ExportPkcs8PrivateKeyPem(), ["ca.crt"] = AuthorityPem };
+    }
+
     /// <summary>Certificate and key of a client, as PEM.</summary>
     public (string Certificate, string Key) Client(string user)
     {
-        using var certificate = Issue($"CN={user}", "1.3.6.1.5.5.7.3.2", names => names.AddDnsName("client"));
+        using var certificate = Issue($"CN={user}", ["1.3.6.1.5.5.7.3.2"], names => names.AddDnsName("client"));
         using var key = certificate.GetECDsaPrivateKey()!;
         return (certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
     }
@@ -42,14 +55,14 @@ public sealed class TestCertificates : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _authority.Dispose();
 
-    private X509Certificate2 Issue(string subject, string usage, Action<SubjectAlternativeNameBuilder> name)
+    private X509Certificate2 Issue(string subject, IReadOnlyList<string> usages, Action<SubjectAlternativeNameBuilder> name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest(subject, key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
         name(names);
         request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([new(usage)], false));
+        request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([.. usages.Select(usage => new Oid(usage))], false));
         using var certificate = request.Create(_authority, _from, _to, RandomNumberGenerator.GetBytes(8));
         return certificate.CopyWithPrivateKey(key);
     }
