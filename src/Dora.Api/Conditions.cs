@@ -19,6 +19,9 @@ public static class ConditionTypes
 
     /// <summary>The API server refuses to delete the stack; there only while <c>spec.deletionProtection</c> is true.</summary>
     public const string DeletionProtected = "DeletionProtected";
+
+    /// <summary>Every port of every server speaks TLS and nothing else, as measured.</summary>
+    public const string EncryptedInTransit = "EncryptedInTransit";
 }
 
 /// <summary>The rules of conditions.</summary>

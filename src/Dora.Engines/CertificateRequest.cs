@@ -1,3 +1,5 @@
+using Dora.Api;
+
 namespace Dora.Engines;
 
 /// <summary>A certificate for servers, with its key, in a Secret of type kubernetes.io/tls.</summary>
@@ -29,6 +31,7 @@ public sealed record CertificateRequest(string SecretName, IReadOnlyList<string>
 /// <param name="Reload">How a renewed certificate gets there.</param>
 /// <param name="Start">How TLS begins.</param>
 /// <param name="Pods">Labels of the pods, where they are not the engine's members.</param>
+/// <param name="Oldest">The oldest version it accepts unless the stack says another.</param>
 public sealed record TlsEndpoint(
     string Name,
     int Port,
@@ -36,7 +39,8 @@ public sealed record TlsEndpoint(
     string HostFormat,
     CertificateReload Reload,
     TlsStart Start = TlsStart.AtOnce,
-    IReadOnlyDictionary<string, string>? Pods = null);
+    IReadOnlyDictionary<string, string>? Pods = null,
+    TlsVersion Oldest = TlsVersion.Tls13);
 
 /// <summary>How a renewed certificate gets to a server.</summary>
 public enum CertificateReload
@@ -44,8 +48,11 @@ public enum CertificateReload
     /// <summary>The server, or its agent, looks at the files by itself.</summary>
     ByItself,
 
-    /// <summary>By the engine's command <see cref="EngineCommand.ReloadCertificate"/>.</summary>
+    /// <summary>By the engine's command <see cref="EngineCommand.ReloadCertificate"/>, which clients do not notice.</summary>
     ByCommand,
+
+    /// <summary>By <see cref="EngineCommand.InterruptForCertificate"/>: the server is away for a moment.</summary>
+    ByInterruption,
 
     /// <summary>Only by a restart.</summary>
     ByRestart,

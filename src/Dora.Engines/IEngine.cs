@@ -205,4 +205,7 @@ public sealed record EngineCommand(string Name, string Subject, string Reason)
 {
     /// <summary>Has the pod <see cref="Subject"/> read its certificate again; harmless when it did already.</summary>
     public const string ReloadCertificate = "ReloadCertificate";
+
+    /// <summary>Has what runs in the pod <see cref="Subject"/> and reads its certificate only at its start begin anew.</summary>
+    public const string InterruptForCertificate = "InterruptForCertificate";
 }

@@ -23,7 +23,8 @@ public sealed record RollingChange(IReadOnlyList<string> Outdated, RollingStep S
     /// <param name="members">Their pods.</param>
     /// <param name="health">The last probe, or null.</param>
     /// <param name="movesPrimary">Whether the engine can be asked to make another member primary.</param>
-    public static RollingChange Of(int wanted, string workload, IReadOnlyList<StatefulSet> workloads, IReadOnlyList<MemberPod> members, EngineHealth? health, bool movesPrimary)
+    /// <param name="pending">Members that must restart for what no template shows, such as a renewed certificate.</param>
+    public static RollingChange Of(int wanted, string workload, IReadOnlyList<StatefulSet> workloads, IReadOnlyList<MemberPod> members, EngineHealth? health, bool movesPrimary, IReadOnlySet<string>? pending = null)
     {
         ArgumentNullException.ThrowIfNull(workloads);
         ArgumentNullException.ThrowIfNull(members);
@@ -32,7 +33,7 @@ public sealed record RollingChange(IReadOnlyList<string> Outdated, RollingStep S
             return None;
         var revisions = members.ToDictionary(member => member.Name, member => workloads.FirstOrDefault(set => member.Name == $"{set.Metadata.Name}-{member.Ordinal}")?.Status!.UpdateRevision);
         var outdated = members
-            .Where(member => (revisions[member.Name] is { } revision && member.Revision != revision) || PendingRestart(health, member))
+            .Where(member => (revisions[member.Name] is { } revision && member.Revision != revision) || PendingRestart(health, member) || pending?.Contains(member.Name) == true)
             .OrderByDescending(member => member.Ordinal)
             .ToList();
         if (outdated.Count == 0)

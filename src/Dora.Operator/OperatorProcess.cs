@@ -6,6 +6,7 @@ using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 using Dora.Operator.Telemetry;
+using Dora.Operator.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace Dora.Operator;
@@ -42,16 +43,18 @@ internal sealed partial class OperatorProcess : IDisposable
         _events = new(client, new("dora-operator.io/operator", _identity), clock, logs.CreateLogger<EventRecorder>());
         _announcements = new(_queue.Add, logs.CreateLogger<EngineAnnouncements>());
         var health = new HealthStore();
+        var transport = new TransportStore(clock);
         _metrics = new(health);
         var credentials = new CredentialStore(client, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, journal, health, new(client, clock), images, capabilities.Capabilities),
+            new(_view, credentials, journal, health, transport, new(client, clock), images, capabilities.Capabilities),
             new(client),
             new(client, credentials, journal, logs.CreateLogger<PlanExecutor>()),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,
+            transport,
             journal,
             new(_events),
             _announcements,

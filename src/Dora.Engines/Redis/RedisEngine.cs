@@ -154,6 +154,7 @@ public sealed class RedisCluster : IEngineCluster
         command?.Name is RedisUsers.SetUser or RedisUsers.RemoveUser ? RedisUsers.ExecuteAsync(_plan, command, target, cancellationToken)
         : command?.Name is RedisLive.SetParameters or RedisLive.SetMemory ? RedisLive.ExecuteAsync(_plan, command, target, cancellationToken)
         : command?.Name == EngineCommand.ReloadCertificate ? RedisTls.ReloadAsync(_plan, command.Subject, target, cancellationToken)
+        : command?.Name == EngineCommand.InterruptForCertificate ? RedisTls.RestartSentinelAsync(_plan, command.Subject, target, cancellationToken)
         : _plan.Mode == RedisMode.Cluster ? ClusterCommands.ExecuteAsync(_plan, command!, target, cancellationToken)
         : RedisCommands.ExecuteAsync(_plan, command!, target, cancellationToken);
 }

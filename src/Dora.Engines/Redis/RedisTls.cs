@@ -25,7 +25,7 @@ internal static class RedisTls
     {
         var host = $"{{pod}}.{plan.Names.Domain(plan.Names.Members)}";
         TlsEndpoint server = new("redis", RedisPlan.Port, plan.Names.CertificateSecret, host, CertificateReload.ByCommand);
-        return plan.Mode == RedisMode.Sentinel ? [server, server with { Name = "sentinel", Port = RedisPlan.SentinelPort }] : [server];
+        return plan.Mode == RedisMode.Sentinel ? [server, server with { Name = "sentinel", Port = RedisPlan.SentinelPort, Reload = CertificateReload.ByInterruption }] : [server];
     }
 
     /// <summary>Lines of redis.conf in place of <c>port</c>.</summary>
@@ -43,18 +43,20 @@ internal static class RedisTls
     {
         if (target.Members.FirstOrDefault(member => member.Name == pod) is not { Address: not null } member)
             return;
-        var admin = RedisAdmin.Of(plan, target);
-        var server = await admin.ConnectAsync(member, RedisPlan.Port, cancellationToken).ConfigureAwait(false);
+        var server = await RedisAdmin.Of(plan, target).ConnectAsync(member, RedisPlan.Port, cancellationToken).ConfigureAwait(false);
         await using (server.ConfigureAwait(false))
             await server.SendAsync(cancellationToken, ["CONFIG", "SET", .. Files().SelectMany(file => new[] { file.Name, file.Path })]).ConfigureAwait(false);
-        if (plan.Mode == RedisMode.Sentinel)
-            await RestartSentinelAsync(admin, member, cancellationToken).ConfigureAwait(false);
     }
 
-    // It remembers all it knows on its volume, and its container starts it again at once; the others go on watching meanwhile.
-    private static async Task RestartSentinelAsync(RedisAdmin admin, MemberPod member, CancellationToken cancellationToken)
+    /// <summary>
+    /// Ends the Sentinel of a pod. It remembers all it knows on its volume, and its container starts it again at once; the others go on
+    /// watching meanwhile.
+    /// </summary>
+    public static async Task RestartSentinelAsync(RedisPlan plan, string pod, EngineTarget target, CancellationToken cancellationToken)
     {
-        var sentinel = await admin.ConnectAsync(member, RedisPlan.SentinelPort, cancellationToken).ConfigureAwait(false);
+        if (target.Members.FirstOrDefault(member => member.Name == pod) is not { Address: not null } member)
+            return;
+        var sentinel = await RedisAdmin.Of(plan, target).ConnectAsync(member, RedisPlan.SentinelPort, cancellationToken).ConfigureAwait(false);
         await using var closing = sentinel.ConfigureAwait(false);
         try
         {

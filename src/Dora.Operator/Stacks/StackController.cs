@@ -4,6 +4,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Transport;
 using Microsoft.Extensions.Logging;
 
 namespace Dora.Operator.Stacks;
@@ -19,6 +20,7 @@ public sealed partial class StackController(
     PlanExecutor executor,
     EngineProber prober,
     HealthStore health,
+    TransportStore transport,
     WriteJournal journal,
     StackEvents events,
     EngineAnnouncements announcements,
@@ -42,6 +44,7 @@ public sealed partial class StackController(
         {
             health.Forget(key);
             journal.Forget(key);
+            transport.Forget(key);
             announcements.Forget(key);
             await executor.PruneAsync(key, StackPlanner.PlanAfterDeletion(observer.Left(key)), cancellationToken).ConfigureAwait(false);
             return Reconciled.Done;
@@ -61,7 +64,8 @@ public sealed partial class StackController(
         var moved = findings.Any(found => found.Value.Primary is { } primary && observed.Health.GetValueOrDefault(found.Key) is { } before && before.Primary != primary);
         health.Set(key, findings);
 
-        var status = StackStatus.Calculate(observed, plan, report, findings, clock.GetUtcNow());
+        news |= await transport.MeasureAsync(key, observed, plan, report, cancellationToken).ConfigureAwait(false);
+        var status = StackStatus.Calculate(observed with { Ports = transport.Of(key) }, plan, report, findings, clock.GetUtcNow());
         events.Announce(observed.Stack, status, report);
         await WriteStatusAsync(key, observed.Stack, status, cancellationToken).ConfigureAwait(false);
         return Reconciled.After(moved ? AtOnce : Next(key, status, report, news));

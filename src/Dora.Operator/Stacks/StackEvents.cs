@@ -16,6 +16,7 @@ public sealed class StackEvents(EventRecorder recorder)
         Objects(stack, report);
         Stalled(stack, now);
         Unprotected(stack, now);
+        Unencrypted(stack, now);
         foreach (var engine in now.Engines ?? [])
             Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
         foreach (var failure in report.Failures.Where(failure => !failure.Lasting))
@@ -49,6 +50,14 @@ public sealed class StackEvents(EventRecorder recorder)
         var before = stack.Status?.Conditions.Find(ConditionTypes.Stalled);
         if (now.Conditions.Find(ConditionTypes.Stalled) is { Status: Conditions.True } stalled && stalled.Message != before?.Message)
             Record(stack, KubeEventType.Warning, stalled.Reason, "Validate", stalled.Message);
+    }
+
+    private void Unencrypted(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        // Of a stack that never was, its condition says enough.
+        if (now.Conditions.Find(ConditionTypes.EncryptedInTransit) is { Status: Conditions.False } condition
+            && stack.Status?.Conditions.Find(ConditionTypes.EncryptedInTransit) is { Status: Conditions.True })
+            Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
     }
 
     private void Unprotected(ComplianceStack stack, ComplianceStackStatus now)

@@ -30,6 +30,9 @@ public sealed record StackObservation(
     /// <summary>Whether deletion is refused; read only for a stack that asks for it.</summary>
     public ProtectionReading Protection { get; init; }
 
+    /// <summary>What the ports of the servers last showed.</summary>
+    public IReadOnlyList<Transport.MeasuredPort> Ports { get; init; } = [];
+
     /// <summary>StorageClasses that were read because a claim of theirs shall grow.</summary>
     public IReadOnlyDictionary<string, ClassReading> Classes { get; init; } = FrozenDictionary<string, ClassReading>.Empty;
 

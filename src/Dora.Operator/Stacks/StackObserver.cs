@@ -4,11 +4,12 @@ using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Credentials;
+using Dora.Operator.Transport;
 
 namespace Dora.Operator.Stacks;
 
 /// <summary>Gathers what is known of a stack: from the caches, and its credentials by name.</summary>
-public sealed class StackObserver(ClusterView view, CredentialStore credentials, WriteJournal journal, HealthStore health, DeletionGuard guard, ImageSource images, ClusterCapabilities capabilities)
+public sealed class StackObserver(ClusterView view, CredentialStore credentials, WriteJournal journal, HealthStore health, TransportStore transport, DeletionGuard guard, ImageSource images, ClusterCapabilities capabilities)
 {
     /// <summary>The observation, or null when the stack is gone.</summary>
     public async Task<StackObservation?> LoadAsync(ObjectKey key, CancellationToken cancellationToken)
@@ -41,6 +42,7 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
         var secrets = await credentials.ReadAsync(stack, Secrets(stack), isNew, cancellationToken).ConfigureAwait(false);
         return new(stack, live, pods, health.Of(key), secrets, pending, unreadable, images, capabilities)
         {
+            Ports = transport.Of(key),
             Refusals = journal.Refusals(key),
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
         };

@@ -133,7 +133,7 @@ public static class StackPlanner
             health,
             workloads.FirstOrDefault(workload => workload.Metadata.Name == cluster.WorkloadName),
             Of<PersistentVolumeClaim>(engine, observed),
-            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, EngineTargets.Members(engine, observed), health, cluster.MovesPrimary),
+            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, EngineTargets.Members(engine, observed), health, cluster.MovesPrimary, Transport.EncryptionRules.Restarts(engine, observed)),
             Of<Deployment>(engine, observed));
     }
 
@@ -170,7 +170,7 @@ public static class StackPlanner
             yield return apply;
         foreach (var step in claims.Steps.Concat(RuntimeState(engine, owned, observed)).Concat(Roles(engine, observed)))
             yield return step;
-        foreach (var command in engine.Cluster.Commands(engine.Observed))
+        foreach (var command in engine.Cluster.Commands(engine.Observed).Concat(Transport.EncryptionRules.Commands(engine, observed)))
             yield return new PlanStep.Command(engine.Engine.Name, command);
         // What a pod mounts must be as asked before it starts anew.
         if (applies.Count == 0 && engine.Observed.Rolling is { Step: RollingStep.Restart, Pod: { Uid: { } uid } member } rolling)

@@ -36,6 +36,7 @@ public static class StackStatus
             stalled,
             new(ConditionTypes.Compliant, Conditions.Unknown, "NotEvaluated", "no control has been evaluated yet"),
             .. Protection(observed),
+            .. plan.Engines.Count > 0 ? [Transport.EncryptionRules.Encrypted(plan, observed.Ports)] : Array.Empty<Condition>(),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(
@@ -87,13 +88,16 @@ public static class StackStatus
         if (stalled.Status == Conditions.True)
             return new(ConditionTypes.Ready, Conditions.False, stalled.Reason, "the spec as it stands is not carried out; what runs keeps running");
         // What was applied and has not come back by the watch yet may still change what is found.
-        var open = report.Done.Any(step => step is not PlanStep.LabelRole) || report.Failures.Count > 0 || observed.Pending.Count > 0;
+        var open = report.Done.Any(step => !Routine(step)) || report.Failures.Count > 0 || observed.Pending.Count > 0;
         if (open && !observed.Stack.Spec.Paused)
             return new(ConditionTypes.Ready, Conditions.False, "Applying", "changes were just applied");
         return plan.Engines.Count == 0
             ? new(ConditionTypes.Ready, Conditions.False, "NoEngine", "no engine is asked for")
             : new(ConditionTypes.Ready, Conditions.True, "AllEnginesReady", string.Create(CultureInfo.InvariantCulture, $"{findings.Count} of {findings.Count} engines serve as asked"));
     }
+
+    // Changes nothing of what is asked for.
+    private static bool Routine(PlanStep step) => step is PlanStep.LabelRole || (step is PlanStep.Command command && Transport.EncryptionRules.TakesUpCertificate(command.What));
 
     private static EngineFinding Judge(BoundEngine engine, StackObservation observed, StackPlan plan, EngineHealth? health)
     {

@@ -74,6 +74,7 @@ public sealed class RealRedisTlsTests(RedisPods pods)
         foreach (var member in pods.Target.Members)
         {
             await RedisTls.ReloadAsync(pods.Plan, member.Name, pods.Target, Token);
+            await RedisTls.RestartSentinelAsync(pods.Plan, member.Name, pods.Target, Token);
             await pods.EndedAsync(member.Ordinal, "sentinel");
             await pods.HealthyAsync();
         }
