@@ -43,6 +43,9 @@ public sealed class ServerTrust
         return options;
     }
 
+    /// <summary>Options of a client that takes the name it expects from each request.</summary>
+    public SslClientAuthenticationOptions Anybody() => new() { CertificateChainPolicy = Policy() };
+
     /// <summary>Makes options expect a server of this name.</summary>
     public void Expect(SslClientAuthenticationOptions options, string host)
     {

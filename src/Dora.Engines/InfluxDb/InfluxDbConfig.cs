@@ -17,8 +17,8 @@ internal static class InfluxDbConfig
         {
             ["start.sh"] = Script("start.sh"),
             ["bootstrap.sh"] = Script($"{generation}-bootstrap.sh"),
-            ["ready.sh"] = Script($"{generation}-ready.sh"),
-            ["alive.sh"] = Script($"{generation}-alive.sh"),
+            ["ready.sh"] = InfluxDbTls.Probing(plan, Script($"{generation}-ready.sh")),
+            ["alive.sh"] = InfluxDbTls.Probing(plan, Script($"{generation}-alive.sh")),
         };
         if (plan.IsV2)
             files["config.yaml"] = KubeYaml.Write(V2(plan));

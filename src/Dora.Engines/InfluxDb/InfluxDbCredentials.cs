@@ -41,7 +41,7 @@ internal static class InfluxDbCredentials
     {
         var host = plan.Names.Domain(plan.Names.Cluster);
         var port = InfluxDbPlan.HttpPort.ToString(CultureInfo.InvariantCulture);
-        return [new("host", host), new("port", port), new("url", $"http://{host}:{port}")];
+        return [new("host", host), new("port", port), new("url", $"{plan.Scheme}://{host}:{port}")];
     }
 
     // What is written once must stay true: a declared user's databases may change, the application's own does not.

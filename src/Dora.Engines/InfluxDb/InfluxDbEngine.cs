@@ -88,6 +88,12 @@ public sealed class InfluxDbCluster : IEngineCluster
     public IReadOnlyList<CredentialRequest> Credentials() => InfluxDbCredentials.Of(_plan);
 
     /// <inheritdoc/>
+    public IReadOnlyList<CertificateRequest> Certificates => _names.Encrypted ? [InfluxDbTls.Certificate(_plan)] : [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TlsEndpoint> Endpoints => _names.Encrypted ? [InfluxDbTls.Endpoint(_plan)] : [];
+
+    /// <inheritdoc/>
     public IReadOnlyList<Manifest> Render(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);

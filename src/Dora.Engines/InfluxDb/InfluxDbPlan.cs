@@ -33,7 +33,10 @@ internal sealed record InfluxDbPlan(
     public int Port { get; init; } = HttpPort;
 
     /// <summary>Where the first server finds the second; another address only for servers that run on their own.</summary>
-    public string ReplicaUrl { get; init; } = string.Create(CultureInfo.InvariantCulture, $"http://{Names.MemberHost(1)}:{HttpPort}");
+    public string ReplicaUrl { get; init; } = string.Create(CultureInfo.InvariantCulture, $"{(Names.Encrypted ? "https" : "http")}://{Names.MemberHost(1)}:{HttpPort}");
+
+    /// <summary>How clients begin an address.</summary>
+    public string Scheme => Names.Encrypted ? "https" : "http";
 
     /// <summary>Whether it is InfluxDB 2.x.</summary>
     public bool IsV2 => Version[0] == '2';

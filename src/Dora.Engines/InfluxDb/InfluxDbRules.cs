@@ -19,6 +19,7 @@ internal static partial class InfluxDbRules
         if (observed.Workload?.Metadata.Annotation(InfluxDbStatefulSet.VersionAnnotation) is { } running && running != plan.Version)
             yield return new($"{Root}.version", $"the servers run version {running}", "create a new stack with the new version and restore into it", "ImmutableField");
         foreach (var violation in Organization(plan, settings, observed)
+            .Concat(InfluxDbTls.Check(plan))
             .Concat(Databases(plan, settings))
             .Concat(Users(plan, settings))
             .Concat(Downsampling(plan, settings))

@@ -44,6 +44,7 @@ internal static class InfluxDbStatefulSet
             new("memory", ConfigMap: new($"{plan.Names.Cluster}-memory")),
             new("bootstrap", Secret: new(plan.Names.InternalSecret, DefaultMode: ReadableByGroup)),
             new("secret", Secret: new(plan.Names.InternalSecret, DefaultMode: ReadableByGroup, Items: [ProbeCredential(plan)])),
+            .. plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, DefaultMode: ReadableByGroup))] : Array.Empty<Volume>(),
             PodDefaults.Scratch("tmp"),
         ],
         ServiceAccountName: plan.Names.Cluster,
@@ -72,9 +73,19 @@ internal static class InfluxDbStatefulSet
 
     private static Container Server(InfluxDbPlan plan) => Common(plan, "influxdb", "start.sh") with
     {
-        Env = plan.IsV2 ? Environment(plan) : [.. Environment(plan), PodDefaults.FromSecret("INFLUXDB_HTTP_SHARED_SECRET", plan.Names.InternalSecret, InfluxDbCredentials.JwtSecret)],
+        Env =
+        [
+            .. Environment(plan),
+            .. plan.IsV2 ? Array.Empty<EnvVar>() : [PodDefaults.FromSecret("INFLUXDB_HTTP_SHARED_SECRET", plan.Names.InternalSecret, InfluxDbCredentials.JwtSecret)],
+            .. InfluxDbTls.Environment(plan),
+        ],
         Ports = [new(InfluxDbPlan.HttpPort, "http", "TCP")],
-        VolumeMounts = [.. Mounts(), new("secret", "/secret", ReadOnly: true)],
+        VolumeMounts =
+        [
+            .. Mounts(),
+            new("secret", "/secret", ReadOnly: true),
+            .. plan.Names.Encrypted ? [new("tls", InfluxDbTls.Folder, ReadOnly: true)] : Array.Empty<VolumeMount>(),
+        ],
         // Opening many shards takes minutes, in which the server does not listen.
         StartupProbe = Script("alive.sh", period: 3, failures: 200),
         ReadinessProbe = Script("ready.sh", period: 5, failures: 3),

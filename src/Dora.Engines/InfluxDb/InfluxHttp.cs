@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Dora.Engines.InfluxDb;
@@ -23,13 +23,16 @@ internal sealed class InfluxHttp(HttpClient http, Uri address, AuthenticationHea
     // One pool of connections for all servers; members move, so addresses are not kept for long.
     private static readonly HttpClient Plain = Client(null);
 
-    /// <summary>Speaks to a member without TLS.</summary>
-    public static InfluxHttp To(MemberPod member, int port, AuthenticationHeaderValue? credentials) =>
-        new(Plain, Address("http", member.Address ?? throw new InfluxException(InfluxFault.Unreachable, $"{member.Name} has no address"), port), credentials);
+    /// <summary>Speaks to a member as its stack has it: over TLS, to whom the stack's authority knows by the member's name; or plain.</summary>
+    public static InfluxHttp To(InfluxDbPlan plan, EngineTarget target, MemberPod member, AuthenticationHeaderValue? credentials) => To(
+        member, plan.Port, credentials, plan.Names.Encrypted ? InfluxTls.Of(target.Trust(plan.Names.CertificateSecret), $"{member.Name}.{plan.Names.Domain(plan.Names.Members)}") : null);
 
-    /// <summary>Speaks over TLS to an address, and checks that it is the named server by these authorities.</summary>
-    public static InfluxHttp To(string address, int port, AuthenticationHeaderValue? credentials, InfluxTls tls) =>
-        new(tls.Client, Address("https", address, port), credentials, tls.ServerName);
+    /// <summary>Speaks to a member.</summary>
+    public static InfluxHttp To(MemberPod member, int port, AuthenticationHeaderValue? credentials, InfluxTls? tls = null)
+    {
+        var address = member.Address ?? throw new InfluxException(InfluxFault.Unreachable, $"{member.Name} has no address");
+        return tls is null ? new(Plain, Address("http", address, port), credentials) : new(tls.Client, Address("https", address, port), credentials, tls.ServerName);
+    }
 
     public static AuthenticationHeaderValue Basic(string user, string password) =>
         new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
@@ -168,21 +171,13 @@ internal sealed record InfluxReply(HttpStatusCode Status, byte[] Body, string? V
 }
 
 /// <summary>Whom to trust over TLS.</summary>
-internal sealed class InfluxTls : IDisposable
+/// <param name="Client">Connections to whom this trust believes.</param>
+/// <param name="ServerName">Name that must stand in the server's certificate, whatever address it is reached by.</param>
+internal sealed record InfluxTls(HttpClient Client, string ServerName)
 {
-    /// <param name="authorities">Certificates that sign servers.</param>
-    /// <param name="serverName">Name that must stand in the server's certificate, whatever address it is reached by.</param>
-    public InfluxTls(X509Certificate2Collection authorities, string serverName)
-    {
-        ServerName = serverName;
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.AddRange(authorities);
-        Client = InfluxHttp.Client(new() { CertificateChainPolicy = policy });
-    }
+    // They live as long as their trust is kept.
+    private static readonly ConditionalWeakTable<ServerTrust, HttpClient> Clients = [];
 
-    public string ServerName { get; }
-
-    public HttpClient Client { get; }
-
-    public void Dispose() => Client.Dispose();
+    public static InfluxTls Of(ServerTrust trust, string serverName) =>
+        new(Clients.GetValue(trust, static kept => InfluxHttp.Client(kept.Anybody())), serverName);
 }

@@ -57,7 +57,7 @@ public sealed class InfluxFuzzTests
     {
         var random = new Random(20261122);
         var documented = Encoding.UTF8.GetBytes(V1Documented.Replace(",\"error\":\"x\"", "", StringComparison.Ordinal));
-        var plan = InfluxDbPlan.Of(new(Engines.Stack(), "influxdb"), new(InfluxDbVersion.V16));
+        var plan = InfluxDbPlan.Of(new(Engines.Stack() with { Tls = null }, "influxdb"), new(InfluxDbVersion.V16));
         var secrets = new Dictionary<string, IReadOnlyDictionary<string, string>> { [plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = "p" } };
         for (var round = 0; round < 100; round++)
         {
@@ -127,7 +127,7 @@ public sealed class InfluxFuzzTests
 
     private static Task<EngineHealth> ProbeAsync(ScriptedServer server)
     {
-        var plan = InfluxDbPlan.Of(new(Engines.Stack(), "influxdb"), new(Databases: [new("metrics")], Downsampling: [new("n", "app", "metrics", "1h")])) with { Port = server.Address.Port };
+        var plan = InfluxDbPlan.Of(new(Engines.Stack() with { Tls = null }, "influxdb"), new(Databases: [new("metrics")], Downsampling: [new("n", "app", "metrics", "1h")])) with { Port = server.Address.Port };
         var secrets = new Dictionary<string, IReadOnlyDictionary<string, string>> { [plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-token"] = "token" } };
         return V2Probe.RunAsync(plan, new([new("payments-influxdb-0", 0, server.Address.Host, true, null)], secrets), TestContext.Current.CancellationToken);
     }

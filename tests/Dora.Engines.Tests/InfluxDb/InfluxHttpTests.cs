@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Dora.Engines.InfluxDb;
 using Dora.Engines.InfluxDb.V1;
@@ -154,18 +153,19 @@ public sealed class InfluxHttpTests
         using var certificates = new TestCertificates();
         await using var server = await ScriptedServer.StartAsync(certificates.Server("payments-influxdb-0.payments-influxdb-members.compliance.svc", loopback: false));
         server.On("GET /ping", Reply.Json(200, "{}"), Reply.Json(200, "{}"));
-        using var right = Tls(certificates, "payments-influxdb-0.payments-influxdb-members.compliance.svc");
-        Assert.True((await InfluxHttp.To("127.0.0.1", server.Address.Port, null, right).SendAsync(HttpMethod.Get, "ping", null, Token)).IsSuccess);
-        using var other = Tls(certificates, "payments-influxdb-1.payments-influxdb-members.compliance.svc");
-        var refusal = await Assert.ThrowsAsync<InfluxException>(() => InfluxHttp.To("127.0.0.1", server.Address.Port, null, other).SendAsync(HttpMethod.Get, "ping", null, Token));
+        var member = new MemberPod("payments-influxdb-0", 0, "127.0.0.1", true, null);
+        var right = Tls(certificates, "payments-influxdb-0.payments-influxdb-members.compliance.svc");
+        Assert.True((await InfluxHttp.To(member, server.Address.Port, null, right).SendAsync(HttpMethod.Get, "ping", null, Token)).IsSuccess);
+        var other = Tls(certificates, "payments-influxdb-1.payments-influxdb-members.compliance.svc");
+        var refusal = await Assert.ThrowsAsync<InfluxException>(() => InfluxHttp.To(member, server.Address.Port, null, other).SendAsync(HttpMethod.Get, "ping", null, Token));
         Assert.Equal("the server's certificate is not to be trusted", refusal.Message);
         using var strangers = new TestCertificates();
-        using var stranger = Tls(strangers, "payments-influxdb-0.payments-influxdb-members.compliance.svc");
-        await Assert.ThrowsAsync<InfluxException>(() => InfluxHttp.To("127.0.0.1", server.Address.Port, null, stranger).SendAsync(HttpMethod.Get, "ping", null, Token));
+        var stranger = Tls(strangers, "payments-influxdb-0.payments-influxdb-members.compliance.svc");
+        await Assert.ThrowsAsync<InfluxException>(() => InfluxHttp.To(member, server.Address.Port, null, stranger).SendAsync(HttpMethod.Get, "ping", null, Token));
     }
 
     private static InfluxTls Tls(TestCertificates certificates, string name) =>
-        new([X509Certificate2.CreateFromPem(certificates.AuthorityPem)], name);
+        InfluxTls.Of(ServerTrust.Of(certificates.AuthorityPem), name);
 
     private static InfluxHttp Http(ScriptedServer server) =>
         InfluxHttp.To(new("payments-influxdb-0", 0, server.Address.Host, true, null), server.Address.Port, InfluxHttp.Basic("admin", Password));

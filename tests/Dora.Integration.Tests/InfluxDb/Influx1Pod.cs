@@ -4,6 +4,7 @@ using Dora.Engines;
 using Dora.Engines.InfluxDb;
 using Dora.Engines.InfluxDb.V1;
 using Dora.Engines.Rendering;
+using Dora.Testing.Http;
 using Xunit;
 
 namespace Dora.Integration.Tests.InfluxDb;
@@ -31,6 +32,8 @@ public sealed class Influx1Pod : IAsyncDisposable
         exec /usr/sbin/chroot --userspec=999:999 --groups= "$root" "$@"
         """;
 
+    private static readonly TestCertificates Authority = new();
+
     private static int _pods;
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), string.Create(CultureInfo.InvariantCulture, $"dora-influxdb-{System.Environment.ProcessId}-{Interlocked.Increment(ref _pods)}"));
@@ -46,6 +49,8 @@ public sealed class Influx1Pod : IAsyncDisposable
             File.CreateSymbolicLink(Path.Combine(folder, name), $"usr/{name}");
         Write("config", InfluxDbConfig.Render(Plan));
         Write("memory", InfluxDbConfig.Memory(EngineObservation.None));
+        Secrets[Plan.Names.CertificateSecret] = Authority.ServerFiles(InfluxDbTls.Certificate(Plan).DnsNames);
+        Write("tls", Secrets[Plan.Names.CertificateSecret]);
     }
 
     internal InfluxDbPlan Plan { get; private set; }
@@ -143,9 +148,9 @@ public sealed class Influx1Pod : IAsyncDisposable
     }
 
     /// <summary>A client as one user.</summary>
-    internal V1Client Client(string user, string password) => new(InfluxHttp.To(Target.Members[0], Plan.Port, InfluxHttp.Basic(user, password)));
+    internal V1Client Client(string user, string password) => new(InfluxHttp.To(Plan, Target, Target.Members[0], InfluxHttp.Basic(user, password)));
 
-    internal InfluxHttp Http(System.Net.Http.Headers.AuthenticationHeaderValue? credentials) => InfluxHttp.To(Target.Members[0], Plan.Port, credentials);
+    internal InfluxHttp Http(System.Net.Http.Headers.AuthenticationHeaderValue? credentials) => InfluxHttp.To(Plan, Target, Target.Members[0], credentials);
 
     public async ValueTask DisposeAsync()
     {
@@ -154,7 +159,7 @@ public sealed class Influx1Pod : IAsyncDisposable
     }
 
     private static InfluxDbPlan Bind(InfluxDbSettings settings) => InfluxDbPlan.Of(
-        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new()), "influxdb"),
+        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: new()), "influxdb"),
         settings with { Version = InfluxDbVersion.V16 });
 
     private async Task<(int Code, string Output)> RunAsync(string container, string script)

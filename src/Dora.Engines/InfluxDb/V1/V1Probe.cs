@@ -6,7 +6,7 @@ namespace Dora.Engines.InfluxDb.V1;
 internal static class V1Probe
 {
     public static V1Client Admin(InfluxDbPlan plan, EngineTarget target, MemberPod member) =>
-        Client(plan, member, InfluxHttp.Basic(InfluxDbPlan.AdminUser, target.Credential(plan.Names.InternalSecret, InfluxDbCredentials.AdminPassword)));
+        Client(plan, target, member, InfluxHttp.Basic(InfluxDbPlan.AdminUser, target.Credential(plan.Names.InternalSecret, InfluxDbCredentials.AdminPassword)));
 
     public static async Task<EngineHealth> RunAsync(InfluxDbPlan plan, EngineTarget target, CancellationToken cancellationToken)
     {
@@ -102,7 +102,7 @@ internal static class V1Probe
         {
             try
             {
-                await Client(plan, member, InfluxHttp.Basic(user.Name, target.Credential(user.Secret, InfluxDbCredentials.Password))).QueryAsync("SHOW DATABASES", cancellationToken).ConfigureAwait(false);
+                await Client(plan, target, member, InfluxHttp.Basic(user.Name, target.Credential(user.Secret, InfluxDbCredentials.Password))).QueryAsync("SHOW DATABASES", cancellationToken).ConfigureAwait(false);
                 return null;
             }
             catch (InfluxException exception) when (exception.Fault == InfluxFault.Unauthorized)
@@ -113,5 +113,5 @@ internal static class V1Probe
         return answers.OfType<string>().ToHashSet(StringComparer.Ordinal);
     }
 
-    private static V1Client Client(InfluxDbPlan plan, MemberPod member, AuthenticationHeaderValue credentials) => new(InfluxHttp.To(member, plan.Port, credentials));
+    private static V1Client Client(InfluxDbPlan plan, EngineTarget target, MemberPod member, AuthenticationHeaderValue credentials) => new(InfluxHttp.To(plan, target, member, credentials));
 }

@@ -7,7 +7,7 @@ internal static class V2Probe
     public const long LagLimit = 64 << 20;
 
     public static V2Client Admin(InfluxDbPlan plan, EngineTarget target, MemberPod member) =>
-        Client(plan, member, target.Credential(plan.Names.InternalSecret, InfluxDbCredentials.AdminToken));
+        Client(plan, target, member, target.Credential(plan.Names.InternalSecret, InfluxDbCredentials.AdminToken));
 
     public static async Task<EngineHealth> RunAsync(InfluxDbPlan plan, EngineTarget target, CancellationToken cancellationToken)
     {
@@ -135,7 +135,7 @@ internal static class V2Probe
             return true;
         try
         {
-            await Client(plan, member, token).AuthenticateAsync(cancellationToken).ConfigureAwait(false);
+            await Client(plan, target, member, token).AuthenticateAsync(cancellationToken).ConfigureAwait(false);
             return false;
         }
         catch (Exception thrown) when (InfluxHttp.Finding(thrown, CancellationToken.None) is { } exception)
@@ -144,7 +144,7 @@ internal static class V2Probe
         }
     }
 
-    private static V2Client Client(InfluxDbPlan plan, MemberPod member, string token) => new(InfluxHttp.To(member, plan.Port, InfluxHttp.Token(token)));
+    private static V2Client Client(InfluxDbPlan plan, EngineTarget target, MemberPod member, string token) => new(InfluxHttp.To(plan, target, member, InfluxHttp.Token(token)));
 }
 
 /// <summary>One server and what it holds.</summary>
