@@ -4,12 +4,18 @@ using Dora.Kubernetes.Schema;
 
 namespace Dora.Api;
 
-/// <summary>Who may reach the servers.</summary>
+/// <summary>Who may reach the servers, and whom they may reach.</summary>
 public sealed record NetworkSettings(
-    [property: Description("Enabled: a NetworkPolicy for each engine lets in its own members, the operator and clients, each on the ports they need. Disabled: there is none; use it where the operator runs outside the cluster. The cluster's network plugin must know NetworkPolicies.")]
+    [property: Description("Enabled: a NetworkPolicy for each engine lets in its own members, the operator and clients, each on the ports they need, and lets out to its own members, to DNS and to what is named here. Disabled: there is none; use it where the operator runs outside the cluster. The cluster's network plugin must know NetworkPolicies.")]
     NetworkPolicyMode Policies = NetworkPolicyMode.Enabled,
     [property: Description("Who may use the servers, beside the operator. Default: every pod of the stack's own namespace. An empty list: nobody."), MaxItems(NetworkSettings.MostClients)]
-    IReadOnlyList<NetworkClient>? Clients = null)
+    IReadOnlyList<NetworkClient>? Clients = null,
+    [property: Description("Who may read metrics, where an engine serves them on a port of their own. Default: nobody."), MaxItems(NetworkSettings.MostClients)]
+    IReadOnlyList<NetworkClient>? Monitoring = null,
+    [property: Description("Whom the servers may reach beside their own members and DNS: a directory, a mirror, whatever an extension asks."), MaxItems(NetworkSettings.MostClients)]
+    IReadOnlyList<NetworkDestination>? Egress = null,
+    [property: Description("Addresses of the API server, as seen from pods, e.g. 10.0.0.1/32; Patroni asks it who leads. Default: any address, on the ports 443 and 6443."), MaxItems(NetworkSettings.MostClients), Pattern(NetworkClient.CidrPattern), MaxLength(43)]
+    IReadOnlyList<string>? ApiServer = null)
 {
     /// <summary>Clients at most.</summary>
     public const int MostClients = 16;
@@ -39,6 +45,18 @@ public sealed record NetworkClient(
     /// <summary>Addresses of IPv4 or IPv6 and the length of their common part.</summary>
     public const string CidrPattern = "^(((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])/(3[0-2]|[12]?[0-9])|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))$";
 }
+
+/// <summary>Pods, or a range of addresses, and ports there.</summary>
+[Cel("has(self.cidr) ? !has(self.namespaceSelector) && !has(self.podSelector) : has(self.namespaceSelector) || has(self.podSelector)", "name a destination by cidr alone, or by namespaceSelector, podSelector or both")]
+public sealed record NetworkDestination(
+    [property: Description("Ports there, TCP."), MinItems(1), MaxItems(8), Minimum(1), Maximum(65535)]
+    IReadOnlyList<int> Ports,
+    [property: Description("Namespaces of the pods; {} for all. The stack's own when absent.")]
+    NetworkSelector? NamespaceSelector = null,
+    [property: Description("The pods; all of those namespaces when absent or {}.")]
+    NetworkSelector? PodSelector = null,
+    [property: Description("Addresses outside the cluster, e.g. 10.20.0.0/16."), Pattern(NetworkClient.CidrPattern), MaxLength(43)]
+    string? Cidr = null);
 
 /// <summary>A selector of labels, as everywhere in Kubernetes; what it states must all hold.</summary>
 public sealed record NetworkSelector(

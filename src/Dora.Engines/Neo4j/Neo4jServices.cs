@@ -13,7 +13,16 @@ internal static class Neo4jServices
     public static NetworkAccess Access(Neo4jPlan plan) => new(
         [Neo4jPlan.BoltPort, Neo4jPlan.HttpPort],
         plan.Clustered ? [Neo4jPlan.ClusterPort, Neo4jPlan.RaftPort, Neo4jPlan.RoutingPort] : [],
-        [Neo4jPlan.HttpPort]);
+        [Neo4jPlan.HttpPort])
+    {
+        Metrics = plan.Enterprise ? [Neo4jPlan.MetricsPort] : [],
+        Abroad = plan.Ldap is { } ldap ? [Port(ldap)] : [],
+    };
+
+    // The registered ports of LDAP (RFC 4516), unless the address names another.
+    private static int Port(Neo4jLdap ldap) => Uri.TryCreate(ldap.Host, UriKind.Absolute, out var address) && address.Port > 0
+        ? address.Port
+        : ldap.Host.StartsWith("ldaps://", StringComparison.Ordinal) ? 636 : 389;
 
     /// <summary>Names each member, ready or not: members must find each other before any of them can be ready.</summary>
     public static Manifest Members(Neo4jPlan plan)

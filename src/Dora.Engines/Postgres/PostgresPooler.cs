@@ -25,7 +25,7 @@ internal static class PostgresPooler
         yield return Manifest.Of(KubeTypes.ConfigMaps, new(names.Meta(pooler.Names.Cluster), new Dictionary<string, string> { ["pgbouncer.ini"] = Config(plan, pooler) }));
         yield return Manifest.Of(KubeTypes.Services, new(
             names.Meta(pooler.Names.Cluster), new([new(PostgresPlan.Port, "postgresql", "pgbouncer", "TCP")], pooler.Names.Selector, Type: "ClusterIP")));
-        foreach (var policy in new NetworkAccess([Port], [], []).Render(names, pooler.Names.Cluster, pooler.Names.Selector))
+        foreach (var policy in new NetworkAccess([Port], [], []) { Serves = (names.Selector, [PostgresPlan.Port]) }.Render(names, pooler.Names.Cluster, pooler.Names.Selector))
             yield return policy;
         if (names.Stack.Tier != Tier.Development)
         {

@@ -11,7 +11,7 @@ internal static class PostgresServices
 
     /// <summary>Members stream from each other and ask each other's Patroni; so does the operator. The pooler comes as a client.</summary>
     public static NetworkAccess Access(PostgresPlan plan) =>
-        new([PostgresPlan.Port], [PostgresPlan.Port, PostgresPlan.RestPort], [PostgresPlan.Port, PostgresPlan.RestPort]) { Neighbour = plan.Pooler?.Names.Selector };
+        new([PostgresPlan.Port], [PostgresPlan.Port, PostgresPlan.RestPort], [PostgresPlan.Port, PostgresPlan.RestPort]) { Neighbour = plan.Pooler?.Names.Selector, AsksApiServer = true };
 
     /// <summary>Names each member, ready or not: members must find each other while none is ready.</summary>
     public static Manifest Members(EngineNames names) => Manifest.Of(KubeTypes.Services, new(

@@ -4,14 +4,18 @@ using Dora.Kubernetes.Model;
 namespace Dora.Engines.Rendering;
 
 /// <summary>
-/// Who may reach the pods of an engine: a NetworkPolicy of what may come in. What is not named is shut, so a server that listens
-/// on one port more opens none. The kubelet's probes come from the node and are subject to no policy.
+/// Who may reach the pods of an engine, and whom they may reach: a NetworkPolicy of both. What is not named is shut, so a server that
+/// listens on one port more opens none. The kubelet's probes come from the node and are subject to no policy.
 /// </summary>
 /// <param name="Clients">Ports for whom the stack lets in.</param>
 /// <param name="Members">Ports that members need among themselves.</param>
 /// <param name="Operator">Ports on which the operator asks and commands.</param>
 internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<int> Members, IReadOnlyList<int> Operator)
 {
+    // Where a cluster's DNS listens: its Service's port, that of OpenShift's pods, and NodeLocal DNSCache, which is no pod.
+    private static readonly IReadOnlyList<NetworkPolicyPort> DnsPorts = [new(53, "UDP"), new(53, "TCP"), new(5353, "UDP"), new(5353, "TCP")];
+    private static readonly IReadOnlyList<NetworkPolicyPeer> DnsServers = [new(NamespaceSelector: new()), new(IpBlock: new("169.254.20.10/32"))];
+
     private static readonly LabelSelector Everything = new();
 
     // The operator may run in any namespace.
@@ -20,6 +24,18 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     /// <summary>Other pods of the stack that come as clients, whatever the stack says of clients; they use the same ports.</summary>
     public IReadOnlyDictionary<string, string>? Neighbour { get; init; }
 
+    /// <summary>Ports of metrics, for whom the stack names as monitoring.</summary>
+    public IReadOnlyList<int> Metrics { get; init; } = [];
+
+    /// <summary>Other pods of the stack that these reach, and their ports.</summary>
+    public (IReadOnlyDictionary<string, string> Pods, IReadOnlyList<int> Ports)? Serves { get; init; }
+
+    /// <summary>Whether the pods ask the API server.</summary>
+    public bool AsksApiServer { get; init; }
+
+    /// <summary>Ports that are asked at whatever address the settings name, such as a directory's.</summary>
+    public IReadOnlyList<int> Abroad { get; init; } = [];
+
     /// <summary>The policy of an engine's members; none where the stack wants none.</summary>
     public IEnumerable<Manifest> Render(EngineNames names) => Render(names, names.Cluster, names.Selector);
 
@@ -27,21 +43,41 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     public IEnumerable<Manifest> Render(EngineNames names, string name, IReadOnlyDictionary<string, string> pods)
     {
         var network = names.Stack.Network ?? new();
-        if (network.Policies == NetworkPolicyMode.Disabled)
-            return [];
+        return network.Policies == NetworkPolicyMode.Disabled ? [] : [Manifest.Of(KubeTypes.NetworkPolicies, new(
+            names.Meta(name),
+            new(new(MatchLabels: pods), ["Ingress", "Egress"], [.. In(network, pods)], [.. Out(network, pods)])))];
+    }
+
+    // A rule without a source or without a port would stand for all of them.
+    private IEnumerable<NetworkPolicyIngressRule> In(NetworkSettings network, IReadOnlyDictionary<string, string> pods)
+    {
         List<NetworkPolicyPeer> clients = [.. network.Clients is { } named ? named.Where(client => client is not null).Select(Peer) : [new(Everything)]];
         if (Neighbour is not null)
             clients.Add(new(new(MatchLabels: Neighbour)));
-        // A rule without a source or without a port would stand for all of them.
         IEnumerable<NetworkPolicyIngressRule> rules =
         [
             new([new(new(MatchLabels: pods))], Ports(Members)),
             new([OperatorPods], Ports(Operator)),
             new(clients, Ports(Clients)),
+            new([.. (network.Monitoring ?? []).Where(client => client is not null).Select(Peer)], Ports(Metrics)),
         ];
-        return [Manifest.Of(KubeTypes.NetworkPolicies, new(
-            names.Meta(name),
-            new(new(MatchLabels: pods), ["Ingress"], [.. rules.Where(rule => rule is { From.Count: > 0, Ports.Count: > 0 })])))];
+        return rules.Where(rule => rule is { From.Count: > 0, Ports.Count: > 0 });
+    }
+
+    private IEnumerable<NetworkPolicyEgressRule> Out(NetworkSettings network, IReadOnlyDictionary<string, string> pods)
+    {
+        yield return new(DnsServers, DnsPorts);
+        if (Members.Count > 0)
+            yield return new([new(new(MatchLabels: pods))], Ports(Members));
+        if (Serves is { } served)
+            yield return new([new(new(MatchLabels: served.Pods))], Ports(served.Ports));
+        // Without a destination a rule stands for all: no label tells the API server, nor what lies outside the cluster.
+        if (AsksApiServer)
+            yield return new(network.ApiServer is { Count: > 0 } addresses ? [.. addresses.Select(cidr => new NetworkPolicyPeer(IpBlock: new(cidr)))] : null, Ports([443, 6443]));
+        if (Abroad.Count > 0)
+            yield return new(null, Ports(Abroad));
+        foreach (var destination in (network.Egress ?? []).Where(destination => destination is { Ports.Count: > 0 }))
+            yield return new([Peer(new(destination.NamespaceSelector, destination.PodSelector, destination.Cidr))], Ports(destination.Ports));
     }
 
     private static List<NetworkPolicyPort> Ports(IReadOnlyList<int> ports) => [.. ports.Select(port => new NetworkPolicyPort(port, "TCP"))];

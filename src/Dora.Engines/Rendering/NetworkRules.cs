@@ -7,33 +7,56 @@ namespace Dora.Engines.Rendering;
 /// <summary>What in <see cref="NetworkSettings"/> cannot be done: the rules of the CRD said again for API servers that do not know CEL.</summary>
 public static class NetworkRules
 {
-    private const string Root = "spec.network.clients";
+    private const string Root = "spec.network";
 
     /// <summary>Rules of <c>spec.network</c>.</summary>
     public static IEnumerable<Violation> Check(NetworkSettings? network)
     {
-        var clients = network?.Clients ?? [];
-        if (clients.Count > NetworkSettings.MostClients)
-            yield return PodRules.TooMany(Root, clients.Count, NetworkSettings.MostClients);
-        foreach (var (index, client) in clients.Index())
+        foreach (var violation in Each($"{Root}.clients", network?.Clients, Client)
+            .Concat(Each($"{Root}.monitoring", network?.Monitoring, Client))
+            .Concat(Each($"{Root}.egress", network?.Egress, Destination))
+            .Concat(Each($"{Root}.apiServer", network?.ApiServer, Range)))
+            yield return violation;
+    }
+
+    private static IEnumerable<Violation> Each<T>(string path, IReadOnlyList<T>? items, Func<string, T, IEnumerable<Violation>> check)
+    {
+        if (items is null)
+            yield break;
+        if (items.Count > NetworkSettings.MostClients)
+            yield return PodRules.TooMany(path, items.Count, NetworkSettings.MostClients);
+        foreach (var (index, item) in items.Index())
         {
-            foreach (var violation in Client(string.Create(CultureInfo.InvariantCulture, $"{Root}[{index}]"), client))
+            foreach (var violation in check(string.Create(CultureInfo.InvariantCulture, $"{path}[{index}]"), item))
                 yield return violation;
         }
+    }
+
+    private static IEnumerable<Violation> Destination(string path, NetworkDestination? destination)
+    {
+        foreach (var violation in Client(path, destination is null ? null : new(destination.NamespaceSelector, destination.PodSelector, destination.Cidr)))
+            yield return violation;
+        // A rule without a port would stand for all of them.
+        if (destination is not null && (destination.Ports is not { Count: > 0 and <= 8 } || destination.Ports.Any(port => port is < 1 or > 65535)))
+            yield return new($"{path}.ports", "are not one to eight ports", "name the ports, each from 1 to 65535");
+    }
+
+    // Bits behind the prefix would be a range other than the one that was written.
+    private static IEnumerable<Violation> Range(string path, string? cidr)
+    {
+        if (!(IPNetwork.TryParse(cidr, out var range) && range.BaseAddress.Equals(IPAddress.Parse(cidr!.Split('/')[0]))))
+            yield return new(path, $"'{cidr}' is not a range of addresses", "write the first address of the range and the length of its prefix, e.g. 10.20.0.0/16");
     }
 
     private static IEnumerable<Violation> Client(string path, NetworkClient? client)
     {
         if (client is null || (client.Cidr is not null) == (client.NamespaceSelector is not null || client.PodSelector is not null))
         {
-            yield return new(path, "is not one client", "give cidr alone, or namespaceSelector, podSelector or both");
+            yield return new(path, "is not one peer", "give cidr alone, or namespaceSelector, podSelector or both");
             yield break;
         }
 
-        // Bits behind the prefix would be a range other than the one that was written.
-        if (client.Cidr is { } cidr && !(IPNetwork.TryParse(cidr, out var range) && range.BaseAddress.Equals(IPAddress.Parse(cidr.Split('/')[0]))))
-            yield return new($"{path}.cidr", $"'{cidr}' is not a range of addresses", "write the first address of the range and the length of its prefix, e.g. 10.20.0.0/16");
-        foreach (var violation in Selector($"{path}.namespaceSelector", client.NamespaceSelector).Concat(Selector($"{path}.podSelector", client.PodSelector)))
+        foreach (var violation in (client.Cidr is null ? [] : Range($"{path}.cidr", client.Cidr)).Concat(Selector($"{path}.namespaceSelector", client.NamespaceSelector)).Concat(Selector($"{path}.podSelector", client.PodSelector)))
             yield return violation;
     }
 

@@ -28,11 +28,47 @@ public sealed class NetworkAccessTests
         var policy = Policies(Engines.Bind(engine, settings, Engines.Stack(Tier.Staging) with { Network = OneClient })).Single(policy => policy.Metadata.Name == name);
         var component = name["payments-".Length..];
         Assert.Equal(component, policy.Spec!.PodSelector.MatchLabels![Labels.Engine]);
-        Assert.Equal(["Ingress"], policy.Spec.PolicyTypes!);
+        Assert.Equal(["Ingress", "Egress"], policy.Spec.PolicyTypes!);
         Assert.Equal(clients, Ports(policy, peer => peer is { NamespaceSelector: null, PodSelector.MatchLabels: { } labels } && labels.GetValueOrDefault("app") == "shop"));
         Assert.Equal(members, Ports(policy, peer => peer is { NamespaceSelector: null, PodSelector.MatchLabels: { } labels } && labels.GetValueOrDefault(Labels.Engine) == component && labels.GetValueOrDefault(Labels.Stack) == "payments"));
         Assert.Equal(operators, Ports(policy, peer => peer is { NamespaceSelector: { MatchLabels: null, MatchExpressions: null }, PodSelector.MatchLabels: { } labels } && labels.GetValueOrDefault(Labels.Name) == "dora-operator"));
         Assert.Equal(new[] { members, operators, clients }.Count(ports => ports.Length > 0), policy.Spec.Ingress!.Count);
+    }
+
+    [Theory]
+    [InlineData("postgres", "{pooler: {}}", "payments-postgres", "dns; members 5432 8008; anywhere 443 6443")]
+    [InlineData("postgres", "{pooler: {}}", "payments-postgres-pooler", "dns; postgres 5432")]
+    [InlineData("neo4j", "{}", "payments-neo4j", "dns")]
+    [InlineData("neo4j", "{license: Evaluation, instances: 3}", "payments-neo4j", "dns; members 6000 7000 7688")]
+    [InlineData("neo4j", "{license: Evaluation, instances: 3, ldap: {host: 'ldaps://directory.example', userDnTemplate: 'uid={0}'}}", "payments-neo4j", "dns; members 6000 7000 7688; anywhere 636")]
+    [InlineData("neo4j", "{license: Evaluation, instances: 3, ldap: {host: 'ldap://directory.example:1389', userDnTemplate: 'uid={0}'}}", "payments-neo4j", "dns; members 6000 7000 7688; anywhere 1389")]
+    [InlineData("mongodb", "{arbiter: true}", "payments-mongodb", "dns; members 27017")]
+    [InlineData("influxdb", "{version: '1.6'}", "payments-influxdb", "dns")]
+    [InlineData("influxdb", "{instances: 2}", "payments-influxdb", "dns; members 8086")]
+    [InlineData("redis", "{mode: Standalone}", "payments-redis", "dns")]
+    [InlineData("redis", "{mode: Cluster}", "payments-redis", "dns; members 6379 16379")]
+    public void Servers_reach_nobody_whom_they_need_not(string engine, string settings, string name, string reached) => Assert.Equal(
+        reached,
+        string.Join("; ", Policies(Engines.Bind(engine, settings, Engines.Stack(Tier.Staging))).Single(policy => policy.Metadata.Name == name).Spec!.Egress!.Select(rule => Reached(rule, name["payments-".Length..]))));
+
+    [Fact]
+    public void What_the_stack_names_is_reached_too_and_the_API_server_at_its_addresses_only()
+    {
+        var network = KubeYaml.Read("{egress: [{cidr: 10.9.0.0/16, ports: [443]}, {podSelector: {matchLabels: {app: mirror}}, ports: [8080, 8443]}], apiServer: [10.0.0.1/32]}").Deserialize(ApiJson.Wire.NetworkSettings)!;
+        var policy = Policies(Engines.Bind("postgres", "{}", Engines.Stack() with { Network = network })).Single();
+        Assert.Equal(
+            ["dns", "members 5432 8008", "10.0.0.1/32 443 6443", "10.9.0.0/16 443", "mirror 8080 8443"],
+            policy.Spec!.Egress!.Select(rule => Reached(rule, "postgres")));
+    }
+
+    [Fact]
+    public void Metrics_are_read_by_monitoring_and_by_nobody_else()
+    {
+        const string settings = "{license: Evaluation, instances: 3}";
+        Assert.DoesNotContain(Policies(Engines.Bind("neo4j", settings, Tier.Staging)).Single().Spec!.Ingress!.SelectMany(rule => rule.Ports!), port => port.Port!.Value.ToString() == "2004");
+        var network = new NetworkSettings(Monitoring: [new(NamespaceSelector: new(new Dictionary<string, string> { ["kubernetes.io/metadata.name"] = "monitoring" }))]);
+        var policy = Policies(Engines.Bind("neo4j", settings, Engines.Stack(Tier.Staging) with { Network = network })).Single();
+        Assert.Equal("2004", Ports(policy, peer => peer.NamespaceSelector?.MatchLabels?.GetValueOrDefault("kubernetes.io/metadata.name") == "monitoring"));
     }
 
     [Fact]
@@ -91,6 +127,22 @@ public sealed class NetworkAccessTests
     }
 
     [Theory]
+    [InlineData("{egress: [{podSelector: {}, ports: []}]}", "egress[0].ports")]
+    [InlineData("{egress: [{podSelector: {}, ports: [0]}]}", "egress[0].ports")]
+    [InlineData("{egress: [{podSelector: {}, ports: [1,2,3,4,5,6,7,8,9]}]}", "egress[0].ports")]
+    [InlineData("{egress: [{ports: [1]}]}", "egress[0]")]
+    [InlineData("{egress: [{cidr: 10.0.0.1/8, ports: [1]}]}", "egress[0].cidr")]
+    [InlineData("{monitoring: [{}]}", "monitoring[0]")]
+    [InlineData("{apiServer: [10.0.0.1]}", "apiServer[0]")]
+    [InlineData("{apiServer: [10.0.0.1/24]}", "apiServer[0]")]
+    public void A_network_that_cannot_be_names_the_field_and_the_fix(string settings, string field)
+    {
+        var violation = Assert.Single(NetworkRules.Check(KubeYaml.Read(settings).Deserialize(ApiJson.Wire.NetworkSettings)));
+        Assert.Equal($"spec.network.{field}", violation.Field);
+        Assert.NotEmpty(violation.Fix);
+    }
+
+    [Theory]
     [InlineData("{cidr: 0.0.0.0/0}")]
     [InlineData("{cidr: 'fd00::/8'}")]
     [InlineData("{namespaceSelector: {}}")]
@@ -106,6 +158,21 @@ public sealed class NetworkAccessTests
     private static IEnumerable<NetworkPolicy> Policies(IEngineCluster cluster) => cluster.Render(EngineObservation.None)
         .Where(manifest => manifest.Resource == KubeTypes.NetworkPolicies.Resource)
         .Select(manifest => manifest.Body.Deserialize(KubeJson.Wire.NetworkPolicy)!);
+
+    private static string Reached(NetworkPolicyEgressRule rule, string component)
+    {
+        var ports = string.Join(' ', rule.Ports!.Select(port => port.Port!.Value.ToString()));
+        if (ports == "53 53 5353 5353")
+        {
+            Assert.Equal(["UDP", "TCP", "UDP", "TCP"], rule.Ports!.Select(port => port.Protocol));
+            return "dns";
+        }
+
+        Assert.All(rule.Ports!, port => Assert.Equal("TCP", port.Protocol));
+        var labels = rule.To?.Single().PodSelector?.MatchLabels;
+        var whom = rule.To is null ? "anywhere" : rule.To[0].IpBlock?.Cidr ?? (labels!.TryGetValue(Labels.Engine, out var engine) ? (engine == component ? "members" : engine) : labels["app"]);
+        return $"{whom} {ports}";
+    }
 
     private static string Ports(NetworkPolicy policy, Func<NetworkPolicyPeer, bool> from) => string.Join(' ', policy.Spec!.Ingress!
         .Where(rule => rule.From!.Any(from))

@@ -21,6 +21,13 @@ internal static class PodRows
         Network("address that is none", "clients: [{cidr: 10.0.0.256/8}]", "clients[0].cidr", "should match"),
         Network("address of too long a prefix", "clients: [{cidr: 'fe80::/129'}]", "clients[0].cidr", "should match"),
         Network("seventeen clients", $"clients: [{string.Join(", ", Enumerable.Repeat("{podSelector: {}}", 17))}]", "clients", "must have at most 16 items"),
+        Network("monitoring that is nobody", "monitoring: [{}]", "monitoring[0]", OneClient),
+        Network("destination that is nobody", "egress: [{ports: [1]}]", "egress[0]", OneClient.Replace("client", "destination", StringComparison.Ordinal)),
+        Network("destination without a port", "egress: [{cidr: 10.0.0.0/8}]", "egress[0].ports", "Required value"),
+        Network("destination with no port", "egress: [{cidr: 10.0.0.0/8, ports: []}]", "egress[0].ports", "should have at least 1 items"),
+        Network("destination with port 0", "egress: [{cidr: 10.0.0.0/8, ports: [0]}]", "egress[0].ports[0]", "should be greater than or equal to 1"),
+        Network("destination with port 65536", "egress: [{cidr: 10.0.0.0/8, ports: [65536]}]", "egress[0].ports[0]", "should be less than or equal to 65535"),
+        Network("API server without a length", "apiServer: [10.0.0.1]", "apiServer[0]", "should match"),
         .. Selectors("podSelector"),
         .. Selectors("namespaceSelector"),
     ];

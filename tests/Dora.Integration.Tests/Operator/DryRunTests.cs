@@ -25,7 +25,8 @@ public sealed class DryRunTests(RealServer server)
 
     /// <summary>Clients of every kind.</summary>
     internal const string Network =
-        "{policies: Enabled, clients: [{namespaceSelector: {}}, {podSelector: {matchLabels: {app: shop}}, namespaceSelector: {matchExpressions: [{key: team, operator: In, values: [a, b]}, {key: legacy, operator: DoesNotExist}]}}, {cidr: 10.20.0.0/16}, {cidr: 'fd00::/8'}]}";
+        "{policies: Enabled, clients: [{namespaceSelector: {}}, {podSelector: {matchLabels: {app: shop}}, namespaceSelector: {matchExpressions: [{key: team, operator: In, values: [a, b]}, {key: legacy, operator: DoesNotExist}]}}, {cidr: 10.20.0.0/16}, {cidr: 'fd00::/8'}], "
+        + "monitoring: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], egress: [{cidr: 10.30.0.0/16, ports: [389, 636]}, {podSelector: {}, ports: [443]}], apiServer: [10.0.0.1/32, 'fd00::1/128']}";
 
     private static readonly Dictionary<string, string> Everything = new()
     {

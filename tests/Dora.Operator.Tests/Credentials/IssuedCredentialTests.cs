@@ -18,7 +18,7 @@ public sealed class IssuedCredentialTests
     public async Task A_token_is_issued_once_and_again_when_its_Secret_is_lost()
     {
         await using var host = await OperatorHost.StartAsync();
-        host.Apply("shop", "{tier: Development, engines: {influxdb: {users: [{name: reader, grants: [{database: app}]}]}}}");
+        host.Apply("shop", "{tier: Development, stackVersion: '2026.11', engines: {influxdb: {users: [{name: reader, grants: [{database: app}]}]}}}");
         await host.UntilAsync(() => host.Find(KubeTypes.Secrets.Resource, "shop-influxdb-internal") is not null);
         await using var server = await InfluxDb2Server.StartAsync(_address, 8086);
         await SetUpAsync(Value(host, "shop-influxdb-internal", "admin-token")!);
