@@ -1,7 +1,9 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Net.Security;
 using Dora.Api;
+using Dora.Engines;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -146,6 +148,22 @@ public sealed class Cluster : IAsyncLifetime
     /// <summary>A value of a credential Secret.</summary>
     public async Task<string> SecretAsync(string name, string key) =>
         Encoding.UTF8.GetString(Convert.FromBase64String((await GetAsync(KubeTypes.Secrets, name)).Data![key]));
+
+    /// <summary>Whom applications of a stack believe, from the ConfigMap that they mount; they know a server by its Service's name.</summary>
+    public async Task<Func<string, SslClientAuthenticationOptions>> TrustAsync(string stack)
+    {
+        var trust = await BundleAsync(stack);
+        return service => trust.Expecting($"{service}.{_namespace}.svc");
+    }
+
+    /// <summary>Makes a driver expect a Service by its name.</summary>
+    public async Task<Action<SslClientAuthenticationOptions>> ExpectAsync(string stack, string service)
+    {
+        var trust = await BundleAsync(stack);
+        return options => trust.Expect(options, $"{service}.{_namespace}.svc");
+    }
+
+    private async Task<ServerTrust> BundleAsync(string stack) => ServerTrust.Of((await GetAsync(KubeTypes.ConfigMaps, $"{stack}-trust")).Data!["ca.crt"]);
 
     /// <summary>The cluster address of a Service.</summary>
     public async Task<string> AddressAsync(string service) => (await GetAsync(KubeTypes.Services, service)).Spec!.ClusterIP!;

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Net.Security;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 
@@ -42,10 +43,10 @@ public sealed class InfluxDbTests(Cluster cluster)
         await cluster.DeleteStackAsync("points");
     }
 
-    private sealed record User(string Address, string Name, string Password);
+    private sealed record User(string Address, string Name, string Password, SslClientAuthenticationOptions Tls);
 
     private async Task<User> UserAsync(string name) =>
-        new(await cluster.AddressAsync("points-influxdb"), name, await cluster.SecretAsync($"points-influxdb-user-{name}", "password"));
+        new(await cluster.AddressAsync("points-influxdb"), name, await cluster.SecretAsync($"points-influxdb-user-{name}", "password"), (await cluster.TrustAsync("points"))("points-influxdb"));
 
     private static async Task<HttpStatusCode> WriteAsync(User user, string line)
     {
@@ -64,7 +65,7 @@ public sealed class InfluxDbTests(Cluster cluster)
 
     private static HttpClient Client(User user)
     {
-        var http = new HttpClient { BaseAddress = new Uri($"http://{user.Address}:8086"), Timeout = TimeSpan.FromSeconds(5) };
+        var http = new HttpClient(new SocketsHttpHandler { SslOptions = user.Tls }) { BaseAddress = new Uri($"https://{user.Address}:8086"), Timeout = TimeSpan.FromSeconds(5) };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.Name}:{user.Password}")));
         return http;
     }

@@ -1,6 +1,7 @@
 using Dora.Api;
 using Dora.Kubernetes.Model;
 using Npgsql;
+using System.Net.Security;
 
 namespace Dora.EndToEnd.Tests;
 
@@ -38,7 +39,7 @@ public sealed class PostgresTests(Cluster cluster)
         await cluster.DeleteStackAsync("ledger");
     }
 
-    private async Task<string> ConnectionAsync(string service) => new NpgsqlConnectionStringBuilder
+    private async Task<(string Text, Action<SslClientAuthenticationOptions> Expect)> ConnectionAsync(string service) => (new NpgsqlConnectionStringBuilder
     {
         Host = await cluster.AddressAsync(service),
         Port = 5432,
@@ -48,11 +49,12 @@ public sealed class PostgresTests(Cluster cluster)
         Timeout = 3,
         CommandTimeout = 5,
         Pooling = false,
-    }.ConnectionString;
+        SslMode = SslMode.Require,
+    }.ConnectionString, await cluster.ExpectAsync("ledger", service));
 
-    private static async Task<string?> AskAsync(string connection, string statement, CancellationToken cancellationToken)
+    private static async Task<string?> AskAsync((string Text, Action<SslClientAuthenticationOptions> Expect) connection, string statement, CancellationToken cancellationToken)
     {
-        await using var source = NpgsqlDataSource.Create(connection);
+        await using var source = Verified.Source(connection.Text, connection.Expect);
         await using var command = source.CreateCommand(statement);
         return (string?)await command.ExecuteScalarAsync(cancellationToken);
     }

@@ -69,6 +69,7 @@ public sealed class RedisClusterTests(Cluster cluster)
     private async Task<string?> SayAsync(string stack, params string[] words)
     {
         var password = await cluster.SecretAsync($"{stack}-redis-app", "password");
+        var trust = await cluster.TrustAsync(stack);
         var pod = $"{stack}-redis-0";
         for (var hops = 0; hops < 5; hops++)
         {
@@ -77,7 +78,7 @@ public sealed class RedisClusterTests(Cluster cluster)
             patience.CancelAfter(TimeSpan.FromSeconds(2));
             try
             {
-                await using var client = await RespClient.ConnectAsync(address, RedisPlan.Port, RedisPlan.AppUser, password, patience.Token);
+                await using var client = await RespClient.ConnectAsync(address, RedisPlan.Port, RedisPlan.AppUser, password, patience.Token, tls: trust($"{pod}.{stack}-redis-members"));
                 return (await client.SendAsync(patience.Token, words)).Text;
             }
             catch (RespException moved) when (moved.Code == "MOVED")

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Security;
 using Dora.Engines.Redis;
 using Npgsql;
 
@@ -133,7 +134,7 @@ internal static class OutageLimit
 }
 
 /// <summary>A PostgreSQL application: each write is one committed transaction over the primary Service.</summary>
-internal sealed class PostgresApplication(string connection)
+internal sealed class PostgresApplication(string connection, Action<SslClientAuthenticationOptions> expect)
 {
     public static async Task<PostgresApplication> ConnectAsync(Cluster cluster, string stack)
     {
@@ -148,8 +149,9 @@ internal sealed class PostgresApplication(string connection)
             Timeout = 2,
             CommandTimeout = 3,
             Pooling = false,
+            SslMode = SslMode.Require,
         };
-        var application = new PostgresApplication(builder.ConnectionString);
+        var application = new PostgresApplication(builder.ConnectionString, await cluster.ExpectAsync(stack, $"{stack}-postgres"));
         await Writer.UntilDoneAsync(token => application.RunAsync("CREATE TABLE IF NOT EXISTS written (run text, number int, PRIMARY KEY (run, number))", token));
         return application;
     }
@@ -166,7 +168,7 @@ internal sealed class PostgresApplication(string connection)
         await Writer.UntilDoneAsync(async token =>
         {
             found = [];
-            await using var source = NpgsqlDataSource.Create(connection);
+            await using var source = Verified.Source(connection, expect);
             await using var command = source.CreateCommand($"SELECT number FROM written WHERE run = '{run}'");
             await using var reader = await command.ExecuteReaderAsync(token);
             while (await reader.ReadAsync(token))
@@ -177,26 +179,31 @@ internal sealed class PostgresApplication(string connection)
 
     private async Task RunAsync(string statement, CancellationToken cancellationToken)
     {
-        await using var source = NpgsqlDataSource.Create(connection);
+        await using var source = Verified.Source(connection, expect);
         await using var command = source.CreateCommand(statement);
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }
 
 /// <summary>A Redis application. A write counts as acknowledged when a replica has it too (WAIT 1): Redis alone promises no more.</summary>
-internal sealed class RedisApplication(string address, string user, string password, int replicas)
+internal sealed class RedisApplication(string address, Func<SslClientAuthenticationOptions> tls, string user, string password, int replicas)
 {
-    public static async Task<RedisApplication> ConnectAsync(Cluster cluster, string stack, int replicas = 1) => new(
-        await cluster.AddressAsync($"{stack}-redis"),
-        await cluster.SecretAsync($"{stack}-redis-app", "username"),
-        await cluster.SecretAsync($"{stack}-redis-app", "password"),
-        replicas);
+    public static async Task<RedisApplication> ConnectAsync(Cluster cluster, string stack, int replicas = 1)
+    {
+        var trust = await cluster.TrustAsync(stack);
+        return new(
+            await cluster.AddressAsync($"{stack}-redis"),
+            () => trust($"{stack}-redis"),
+            await cluster.SecretAsync($"{stack}-redis-app", "username"),
+            await cluster.SecretAsync($"{stack}-redis-app", "password"),
+            replicas);
+    }
 
     public Writer Write(string run) => new(async (number, token) =>
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(token);
         patience.CancelAfter(TimeSpan.FromSeconds(2));
-        await using var client = await RespClient.ConnectAsync(address, 6379, user, password, patience.Token);
+        await using var client = await RespClient.ConnectAsync(address, 6379, user, password, patience.Token, tls: tls());
         await client.SendAsync(patience.Token, "SET", $"{run}:{number}", "written");
         var reached = await client.SendAsync(patience.Token, "WAIT", $"{replicas}", "1000");
         return int.Parse(reached.Text!) >= replicas;
@@ -207,7 +214,7 @@ internal sealed class RedisApplication(string address, string user, string passw
         RespValue keys = default;
         await Writer.UntilDoneAsync(async token =>
         {
-            await using var client = await RespClient.ConnectAsync(address, 6379, user, password, token);
+            await using var client = await RespClient.ConnectAsync(address, 6379, user, password, token, tls: tls());
             keys = await client.SendAsync(token, "KEYS", $"{run}:*");
         });
         return [.. keys.Items!.Select(key => int.Parse(key.Text![(run.Length + 1)..]))];
