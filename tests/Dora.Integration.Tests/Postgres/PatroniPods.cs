@@ -107,7 +107,7 @@ public sealed class PatroniPods : IAsyncLifetime
         Members = [.. Health.Members.Select(member => member.Repair is { Since: { } since } repair ? member with { Repair = repair with { Since = since - PostgresRepair.Patience } } : member)],
     };
 
-    public NpgsqlDataSource Source(int ordinal) => PostgresSql.Source(Plan, Target, Address(ordinal));
+    public NpgsqlDataSource Source(int ordinal) => PostgresSql.Source(Plan, Target, Target.Members[ordinal]);
 
     public void Start(int ordinal)
     {
