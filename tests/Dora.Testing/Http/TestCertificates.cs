@@ -31,16 +31,25 @@ public sealed class TestCertificates : IDisposable
             names.AddIpAddress(IPAddress.Loopback);
     });
 
-    /// <summary>Certificate and key of a client, as PEM.</summary>
-    public (string Certificate, string Key) Client(string user)
+    /// <summary>Certificate and key of a server with these DNS names, as PEM.</summary>
+    public (string Certificate, string Key) Server(IReadOnlyList<string> names) => Pem($"CN={names[0]}", "1.3.6.1.5.5.7.3.1", subject =>
     {
-        using var certificate = Issue($"CN={user}", "1.3.6.1.5.5.7.3.2", names => names.AddDnsName("client"));
-        using var key = certificate.GetECDsaPrivateKey()!;
-        return (certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
-    }
+        foreach (var name in names)
+            subject.AddDnsName(name);
+    });
+
+    /// <summary>Certificate and key of a client, as PEM.</summary>
+    public (string Certificate, string Key) Client(string user) => Pem($"CN={user}", "1.3.6.1.5.5.7.3.2", names => names.AddDnsName("client"));
 
     /// <inheritdoc/>
     public void Dispose() => _authority.Dispose();
+
+    private (string Certificate, string Key) Pem(string subject, string usage, Action<SubjectAlternativeNameBuilder> name)
+    {
+        using var certificate = Issue(subject, usage, name);
+        using var key = certificate.GetECDsaPrivateKey()!;
+        return (certificate.ExportCertificatePem(), key.ExportPkcs8PrivateKeyPem());
+    }
 
     private X509Certificate2 Issue(string subject, string usage, Action<SubjectAlternativeNameBuilder> name)
     {
