@@ -16,7 +16,7 @@ namespace Dora.Integration.Tests.Postgres;
 /// <summary>
 /// Two members of a PostgreSQL cluster from Debian's packages, started by Patroni with the file that their pods get, each on a
 /// loopback address of its own. Only its store differs: an etcd instead of Kubernetes. Where they speak TLS, each has a folder with
-/// the files of its Secret, as the kubelet would mount it, and an /etc/hosts with the names of the members.
+/// the files of its Secret, as the kubelet would mount it. To each its own address is localhost, and the members have names.
 /// </summary>
 public sealed class PatroniPods : IAsyncLifetime
 {
@@ -143,7 +143,7 @@ public sealed class PatroniPods : IAsyncLifetime
         if (encrypted[ordinal])
             environment["OPENSSL_CONF"] = Path.Combine(Home(ordinal), "openssl.cnf");
         // A name for each member, which only these processes see.
-        var patroni = $"mount --bind {Folder}/hosts /etc/hosts && exec setpriv --reuid postgres --regid postgres --clear-groups -- /usr/bin/patroni {Home(ordinal)}/patroni.yml";
+        var patroni = $"mount --bind {Home(ordinal)}/hosts /etc/hosts && exec setpriv --reuid postgres --regid postgres --clear-groups -- /usr/bin/patroni {Home(ordinal)}/patroni.yml";
         running[ordinal] = new("unshare", ["--mount", "/bin/sh", "-c", patroni], environment);
     }
 
@@ -197,7 +197,8 @@ public sealed class PatroniPods : IAsyncLifetime
         etcdPort = FreePort();
         var (client, peer) = ($"http://127.0.0.1:{etcdPort}", $"http://127.0.0.1:{FreePort()}");
         etcd = new("etcd", ["--data-dir", Path.Combine(Folder, "etcd"), "--unsafe-no-fsync", "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", $"default={peer}"]);
-        await File.WriteAllLinesAsync(Path.Combine(Folder, "hosts"), ["127.0.0.1 localhost", .. Target.Members.Select(member => $"{member.Address} {PostgresTls.Host(Plan, member)}")]);
+        foreach (var ordinal in Enumerable.Range(0, Members))
+            await File.WriteAllLinesAsync(Path.Combine(Home(ordinal), "hosts"), [$"{Address(ordinal)} localhost", .. Target.Members.Select(member => $"{member.Address} {PostgresTls.Host(Plan, member)}")]);
         await HackScript.RunAsync("chown", "-R", "postgres:postgres", Folder);
         foreach (var ordinal in Enumerable.Range(0, Members))
             await MountAsync(ordinal, mixed: false);
@@ -220,7 +221,8 @@ public sealed class PatroniPods : IAsyncLifetime
         file.Remove("kubernetes");
         file["etcd3"] = new JsonObject { ["host"] = $"127.0.0.1:{etcdPort}" };
         file["restapi"]!["listen"] = $"{Address(ordinal)}:{PostgresPlan.RestPort}";
-        file["postgresql"]!["listen"] = $"{Address(ordinal)}:{PostgresPlan.Port}";
+        // In a pod it listens everywhere, and Patroni speaks to it as localhost.
+        file["postgresql"]!["listen"] = $"localhost:{PostgresPlan.Port}";
         file["postgresql"]!["data_dir"] = Data(ordinal);
         file["postgresql"]!["pgpass"] = Path.Combine(Home(ordinal), "pgpass");
         file["postgresql"]!["parameters"]!["unix_socket_directories"] = Home(ordinal);

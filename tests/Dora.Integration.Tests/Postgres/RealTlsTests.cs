@@ -80,12 +80,14 @@ public sealed class RealTlsTests(EncryptedPods cluster) : IClassFixture<Encrypte
             await ReloadAsync(primary);
             // The operator stops believing it as well; only who trusts the stranger sees its certificate.
             await ChildProcess.UntilAsync(() => ServesAsync(primary, stranger), served => served, TimeSpan.FromSeconds(30), Token);
-            await cluster.ScalarAsync(replica, "SELECT pg_terminate_backend(pid) FROM pg_stat_wal_receiver");
+            pods.Trust = stranger.AuthorityPem;
+            await cluster.ScalarAsync(primary, "SELECT pg_terminate_backend(pid) FROM pg_stat_replication");
             await ChildProcess.UntilAsync(() => Task.FromResult(pods.Log(replica)), log => log.Contains("certificate verify failed", StringComparison.Ordinal), TimeSpan.FromSeconds(30), Token);
-            Assert.Equal(0L, await cluster.ScalarAsync(replica, "SELECT count(*) FROM pg_stat_wal_receiver"));
+            Assert.Equal(0L, await cluster.ScalarAsync(primary, "SELECT count(*) FROM pg_stat_replication"));
         }
         finally
         {
+            pods.Trust = trust;
             await pods.RenewAsync(primary, cluster.Authority);
             pods.Trust = stranger.AuthorityPem;
             await ReloadAsync(primary);
