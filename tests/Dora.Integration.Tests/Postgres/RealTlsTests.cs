@@ -71,7 +71,7 @@ public sealed class RealTlsTests(EncryptedPods cluster) : IClassFixture<Encrypte
     [Fact]
     public async Task A_replica_does_not_follow_a_server_that_another_authority_vouches_for()
     {
-        using var stranger = new TestCertificates();
+        using var stranger = new TestCertificates("stranger");
         var (primary, replica) = cluster.Roles();
         var trust = pods.Trust;
         try
