@@ -29,7 +29,8 @@ internal static class PostgresPooler
         yield return Manifest.Of(KubeTypes.ConfigMaps, new(names.Meta(pooler.Names.Cluster), new Dictionary<string, string> { ["pgbouncer.ini"] = Config(plan, pooler) }));
         yield return Manifest.Of(KubeTypes.Services, new(
             names.Meta(pooler.Names.Cluster), new([new(PostgresPlan.Port, "postgresql", "pgbouncer", "TCP")], pooler.Names.Selector, Type: "ClusterIP")));
-        foreach (var policy in new NetworkAccess([Port], [], []).Render(names, pooler.Names.Cluster, pooler.Names.Selector))
+        // The operator looks at the certificate that it shows.
+        foreach (var policy in new NetworkAccess([Port], [], names.Encrypted ? [Port] : []).Render(names, pooler.Names.Cluster, pooler.Names.Selector))
             yield return policy;
         if (names.Stack.Tier != Tier.Development)
         {
