@@ -8,6 +8,7 @@ namespace Dora.Engines;
 /// <param name="Message">What is missing for Healthy; stable text without counters that move.</param>
 /// <param name="Needs">Names of commands that would bring it nearer to what is wanted.</param>
 /// <param name="Agent">Lowest version of what runs the servers, such as Patroni, where there is such a thing; or null.</param>
+/// <param name="PrimaryStays">Whether the primary cannot be asked to move: it restarts where it is, and the others elect.</param>
 public sealed record EngineHealth(
     EngineVerdict Verdict,
     IReadOnlyList<MemberHealth> Members,
@@ -15,7 +16,8 @@ public sealed record EngineHealth(
     string? Version,
     string Message,
     IReadOnlyList<string> Needs,
-    Version? Agent = null);
+    Version? Agent = null,
+    bool PrimaryStays = false);
 
 /// <summary>An engine in one word.</summary>
 public enum EngineVerdict

@@ -124,13 +124,15 @@ public sealed record ImageSource(string Repository = "docker.io/dora", string Pu
 /// <param name="Claims">Live claims of the engine.</param>
 /// <param name="Rolling">How far a change has gone through the members; null: no change is under way.</param>
 /// <param name="Deployments">Live Deployments of the engine.</param>
+/// <param name="Members">Live pods of the members.</param>
 public sealed record EngineObservation(
     EngineStatus? Status = null,
     EngineHealth? Health = null,
     StatefulSet? Workload = null,
     IReadOnlyList<PersistentVolumeClaim>? Claims = null,
     RollingChange? Rolling = null,
-    IReadOnlyList<Deployment>? Deployments = null)
+    IReadOnlyList<Deployment>? Deployments = null,
+    IReadOnlyList<MemberPod>? Members = null)
 {
     /// <summary>
     /// Whether there is, or was, data: the engine has served, or volumes stood before the workload did (a stack created again).
@@ -195,7 +197,8 @@ public delegate Task KeepIssued(string secret, string key, string value, Cancell
 /// <param name="Uid">UID of the pod.</param>
 /// <param name="Revision">Name of the pod template it was made from (label <c>controller-revision-hash</c>), or null.</param>
 /// <param name="Ending">Whether its deletion was asked for.</param>
-public sealed record MemberPod(string Name, int Ordinal, string? Address, bool Ready, string? Role, string? Uid = null, string? Revision = null, bool Ending = false);
+/// <param name="Encrypted">Whether it mounts its engine's certificate, and so speaks TLS: a pod of an older stack version does not.</param>
+public sealed record MemberPod(string Name, int Ordinal, string? Address, bool Ready, string? Role, string? Uid = null, string? Revision = null, bool Ending = false, bool Encrypted = false);
 
 /// <summary>One thing to say to the servers.</summary>
 /// <param name="Name">What, e.g. <c>Switchover</c>.</param>

@@ -49,11 +49,12 @@ public sealed record RollingChange(IReadOnlyList<string> Outdated, RollingStep S
             return new(names, RollingStep.Restart, "it is down, and shall come back as the spec asks now", down[0]);
         if (late is not null)
             return new(names, RollingStep.Wait, $"{late.Name} is not ready yet", late);
-        if (members.Count < workloads.Sum(Replicas) || workloads.Any(set => set.Metadata.Name == workload && Replicas(set) != wanted))
+        // A primary that cannot be asked to move keeps members from being removed until it has restarted.
+        if (members.Count < workloads.Sum(Replicas) || (health is not { PrimaryStays: true } && workloads.Any(set => set.Metadata.Name == workload && Replicas(set) != wanted)))
             return new(names, RollingStep.Wait, "members are being added or removed");
         if (health is not { Verdict: EngineVerdict.Healthy })
             return new(names, RollingStep.Wait, health?.Message is { Length: > 0 } problem ? problem : "the servers have not been asked yet");
-        return Next(names, outdated, health, movesPrimary && members.Count > 1);
+        return Next(names, outdated, health, movesPrimary && members.Count > 1 && !health.PrimaryStays);
     }
 
     private static RollingChange Next(List<string> names, List<MemberPod> outdated, EngineHealth health, bool canMove)

@@ -47,6 +47,15 @@ public sealed class RollingChangeTests
     }
 
     [Fact]
+    public void A_primary_that_cannot_move_for_now_restarts_as_the_last_even_while_members_shall_be_removed()
+    {
+        var stays = Healthy("m-2", 3) with { PrimaryStays = true };
+        Assert.Equal((RollingStep.Restart, "m-1"), (Of([Pod(0, New), Pod(1, Old), Pod(2, Old)], stays).Step, Of([Pod(0, New), Pod(1, Old), Pod(2, Old)], stays).Pod!.Name));
+        Assert.Equal((RollingStep.Restart, "m-2"), (Of([Pod(0, New), Pod(1, New), Pod(2, Old)], stays).Step, Of([Pod(0, New), Pod(1, New), Pod(2, Old)], stays).Pod!.Name));
+        Assert.Equal("m-2", RollingChange.Of(2, "m", [Workload(3)], [Pod(0, New), Pod(1, New), Pod(2, Old)], stays, true).Pod!.Name);
+    }
+
+    [Fact]
     public void A_roll_stops_at_a_member_that_does_not_come_back()
     {
         var stopped = Of([Pod(0, Old), Pod(1, Old), Pod(2, New, ready: false)], Healthy("m-0", 3) with { Verdict = EngineVerdict.Degraded });

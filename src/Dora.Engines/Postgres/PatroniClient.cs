@@ -1,35 +1,42 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 
 namespace Dora.Engines.Postgres;
 
 /// <summary>Patroni's REST API, as far as the operator speaks it (Patroni documentation, "REST API"; versions 3 and 4).</summary>
-internal sealed class PatroniClient(HttpClient http, string user, string password)
+internal sealed class PatroniClient(PostgresPlan plan, EngineTarget target)
 {
     private const int LargestReply = 1 << 20;
 
     /// <summary>State of one member, or null with the reason when it does not answer.</summary>
-    public async Task<(PatroniMember? Member, string? Problem)> StateAsync(string address, CancellationToken cancellationToken)
+    public async Task<(PatroniMember? Member, string? Problem)> StateAsync(MemberPod member, CancellationToken cancellationToken)
     {
         try
         {
-            using var response = await http.GetAsync(Uri(address, "patroni"), cancellationToken).ConfigureAwait(false);
+            using var response = await GetAsync(member, "patroni", cancellationToken).ConfigureAwait(false);
             return (PatroniMember.Parse(await BodyAsync(response, cancellationToken).ConfigureAwait(false)), null);
         }
         catch (Exception exception) when (IsNoAnswer(exception, cancellationToken))
         {
-            return (null, exception is OperationCanceledException ? "Patroni did not answer in time" : "Patroni does not answer");
+            return (null, exception switch
+            {
+                OperationCanceledException => "Patroni did not answer in time",
+                HttpRequestException { InnerException: AuthenticationException } => "its certificate is not the one expected, or it speaks no TLS",
+                _ => "Patroni does not answer",
+            });
         }
     }
 
     /// <summary>The dynamic configuration that all members share.</summary>
-    public async Task<JsonObject?> ConfigurationAsync(string address, CancellationToken cancellationToken)
+    public async Task<JsonObject?> ConfigurationAsync(MemberPod member, CancellationToken cancellationToken)
     {
         try
         {
-            using var response = await http.GetAsync(Uri(address, "config"), cancellationToken).ConfigureAwait(false);
+            using var response = await GetAsync(member, "config", cancellationToken).ConfigureAwait(false);
             return response.IsSuccessStatusCode ? await BodyAsync(response, cancellationToken).ConfigureAwait(false) as JsonObject : null;
         }
         catch (Exception exception) when (IsNoAnswer(exception, cancellationToken))
@@ -39,26 +46,30 @@ internal sealed class PatroniClient(HttpClient http, string user, string passwor
     }
 
     /// <summary>Merges into the dynamic configuration; null deletes a key.</summary>
-    public Task PatchConfigurationAsync(string address, JsonObject patch, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Patch, address, "config", patch, cancellationToken);
+    public Task PatchConfigurationAsync(MemberPod member, JsonObject patch, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Patch, member, "config", patch, cancellationToken);
 
     /// <summary>A planned move of the leader; returns when it is done. A candidate that may lose data is refused by Patroni (412).</summary>
-    public Task SwitchoverAsync(string address, string leader, string candidate, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Post, address, "switchover", new JsonObject { ["leader"] = leader, ["candidate"] = candidate }, cancellationToken);
+    public Task SwitchoverAsync(MemberPod member, string leader, string candidate, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, member, "switchover", new JsonObject { ["leader"] = leader, ["candidate"] = candidate }, cancellationToken);
 
     /// <summary>Restarts the server of one member in place, if it has settings that wait for it (else Patroni answers 503).</summary>
-    public Task RestartAsync(string address, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Post, address, "restart", new JsonObject { ["restart_pending"] = true }, cancellationToken);
+    public Task RestartAsync(MemberPod member, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, member, "restart", new JsonObject { ["restart_pending"] = true }, cancellationToken);
+
+    /// <summary>Has a member read its file and its certificate again, and PostgreSQL too; it restarts nothing.</summary>
+    public Task ReloadAsync(MemberPod member, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Post, member, "reload", [], cancellationToken);
 
     /// <summary>
     /// Has a replica throw away its data and copy the leader's. False while it is busy with something else: what it does, such as
     /// pg_rewind, is not cut short. On the leader, and without one, Patroni refuses.
     /// </summary>
-    public async Task<bool> ReinitializeAsync(string address, CancellationToken cancellationToken)
+    public async Task<bool> ReinitializeAsync(MemberPod member, CancellationToken cancellationToken)
     {
         try
         {
-            await SendAsync(HttpMethod.Post, address, "reinitialize", [], cancellationToken).ConfigureAwait(false);
+            await SendAsync(HttpMethod.Post, member, "reinitialize", [], cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (HttpRequestException exception) when (exception.StatusCode == HttpStatusCode.ServiceUnavailable && exception.Message.Contains("already in progress", StringComparison.Ordinal))
@@ -67,17 +78,33 @@ internal sealed class PatroniClient(HttpClient http, string user, string passwor
         }
     }
 
-    private async Task SendAsync(HttpMethod method, string address, string path, JsonObject body, CancellationToken cancellationToken)
+    private async Task SendAsync(HttpMethod method, MemberPod member, string path, JsonObject body, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(method, Uri(address, path)) { Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json") };
-        request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user}:{password}")));
-        using var response = await http.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using var request = Request(method, member, path);
+        request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
+        var password = target.Credential(plan.Names.InternalSecret, "restapi-password");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{PostgresPlan.RestUser}:{password}")));
+        using var response = await Http(member).SendAsync(request, cancellationToken).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
         {
             var answer = await response.Content.ReadAsStringAsync(cancellationToken).ConfigureAwait(false);
             throw new HttpRequestException($"Patroni refused {method} /{path} with {(int)response.StatusCode}: {answer[..Math.Min(answer.Length, 300)]}", null, response.StatusCode);
         }
     }
+
+    private async Task<HttpResponseMessage> GetAsync(MemberPod member, string path, CancellationToken cancellationToken)
+    {
+        using var request = Request(HttpMethod.Get, member, path);
+        return await Http(member).SendAsync(request, cancellationToken).ConfigureAwait(false);
+    }
+
+    private HttpClient Http(MemberPod member) => PatroniHttp.To(member.Encrypted ? target.Trust(plan.Names.CertificateSecret) : null);
+
+    private HttpRequestMessage Request(HttpMethod method, MemberPod member, string path) => PatroniHttp.Request(
+        method,
+        member.Address ?? throw new InvalidOperationException($"pod {member.Name} has no address"),
+        member.Encrypted ? PostgresTls.Host(plan, member) : null,
+        path);
 
     private static async Task<JsonNode?> BodyAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {
@@ -87,13 +114,8 @@ internal sealed class PatroniClient(HttpClient http, string user, string passwor
     }
 
     private static bool IsNoAnswer(Exception exception, CancellationToken cancellationToken) =>
-        exception is HttpRequestException or System.Text.Json.JsonException or IOException or FormatException or InvalidOperationException
+        exception is HttpRequestException or System.Text.Json.JsonException or IOException or FormatException or InvalidOperationException or CryptographicException
         || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested);
-
-    private static Uri Uri(string address, string path) =>
-        new(IPAddress.TryParse(address, out var ip) && ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6
-            ? $"http://[{address}]:{PostgresPlan.RestPort}/{path}"
-            : $"http://{address}:{PostgresPlan.RestPort}/{path}");
 }
 
 /// <summary>What <c>GET /patroni</c> says of a member.</summary>

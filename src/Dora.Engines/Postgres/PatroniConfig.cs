@@ -11,17 +11,30 @@ internal static class PatroniConfig
     public const string ScopeLabel = "dora-operator.io/cluster";
 
     /// <summary>The file; the same for all members, what differs comes from the environment.</summary>
-    public static string Render(PostgresPlan plan) => KubeYaml.Write(File(plan));
+    /// <param name="plan">The plan.</param>
+    /// <param name="mixed">Whether some members do not speak TLS yet.</param>
+    public static string Render(PostgresPlan plan, bool mixed = false) => KubeYaml.Write(File(plan, mixed));
 
-    /// <summary>The part whose change needs a restart: <c>bootstrap</c> is read once, and changed later over REST.</summary>
+    /// <summary>
+    /// The part whose change needs a restart: <c>bootstrap</c> is read once, and changed later over REST; how members check each other
+    /// is read again at a reload.
+    /// </summary>
     public static string NeedsRestart(PostgresPlan plan)
     {
-        var file = File(plan);
+        var file = File(plan, mixed: false);
         file.Remove("bootstrap");
-        return KubeYaml.Write(file);
+        return plan.Names.Encrypted ? $"{KubeYaml.Write(file)}{PatroniTls.OpenSsl(plan)}" : KubeYaml.Write(file);
     }
 
-    private static JsonObject File(PostgresPlan plan)
+    private static JsonObject File(PostgresPlan plan, bool mixed)
+    {
+        var file = Plain(plan);
+        if (plan.Names.Encrypted)
+            PatroniTls.Add(plan, mixed, file);
+        return file;
+    }
+
+    private static JsonObject Plain(PostgresPlan plan)
     {
         var labels = new JsonObject { [Labels.ManagedBy] = Labels.ManagedByValue };
         foreach (var (key, value) in plan.Names.Selector)

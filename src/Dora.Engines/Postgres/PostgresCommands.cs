@@ -1,4 +1,5 @@
 using Dora.Engines.Rendering;
+using Npgsql;
 
 namespace Dora.Engines.Postgres;
 
@@ -36,27 +37,31 @@ internal static class PostgresCommands
 
     public static async Task ExecuteAsync(PostgresPlan plan, EngineCommand command, EngineTarget target, CancellationToken cancellationToken)
     {
-        var patroni = PostgresProbe.Client(plan, target);
+        var patroni = new PatroniClient(plan, target);
         switch (command.Name)
         {
             case AppDatabase:
-                await PostgresSql.EnsureAppDatabaseAsync(plan, target, Address(target, command.Subject), cancellationToken).ConfigureAwait(false);
+                await EnsureAppDatabaseAsync(plan, target, Member(target, command.Subject), cancellationToken).ConfigureAwait(false);
                 break;
             case Configuration:
-                await ConfigureAsync(plan, patroni, target, Address(target, command.Subject), cancellationToken).ConfigureAwait(false);
+                await ConfigureAsync(plan, patroni, target, Member(target, command.Subject), cancellationToken).ConfigureAwait(false);
                 break;
             case RestartPrimary:
-                await patroni.RestartAsync(Address(target, command.Subject), cancellationToken).ConfigureAwait(false);
+                await patroni.RestartAsync(Member(target, command.Subject), cancellationToken).ConfigureAwait(false);
                 break;
             case PostgresNeeds.SetRole or PostgresNeeds.EndLogin or PostgresNeeds.SetDatabase or PostgresNeeds.CreateExtension or PostgresNeeds.SetLookup:
-                await DeclareAsync(plan, command, target, Leader(target).Address!, PostgresPlan.Port, cancellationToken).ConfigureAwait(false);
+                var primary = Leader(target);
+                await DeclareAsync(plan, command, target, database => PostgresSql.Source(plan, target, primary, database), cancellationToken).ConfigureAwait(false);
                 break;
             case PostgresRepair.Reinitialize:
                 await ReinitializeAsync(patroni, Leader(target), target, command.Subject, cancellationToken).ConfigureAwait(false);
                 break;
+            case EngineCommand.ReloadCertificate:
+                await patroni.ReloadAsync(Member(target, command.Subject), cancellationToken).ConfigureAwait(false);
+                break;
             case Switchover:
                 var leader = Leader(target);
-                await patroni.SwitchoverAsync(leader.Address!, leader.Name, command.Subject, cancellationToken).ConfigureAwait(false);
+                await patroni.SwitchoverAsync(leader, leader.Name, command.Subject, cancellationToken).ConfigureAwait(false);
                 break;
             default:
                 throw new ArgumentException($"PostgreSQL knows no command {command.Name}", nameof(command));
@@ -64,12 +69,12 @@ internal static class PostgresCommands
     }
 
     /// <summary>Brings about one thing that is declared. What the spec no longer holds is left to the next probe.</summary>
-    internal static async Task DeclareAsync(PostgresPlan plan, EngineCommand command, EngineTarget target, string address, int port, CancellationToken cancellationToken)
+    internal static async Task DeclareAsync(PostgresPlan plan, EngineCommand command, EngineTarget target, Func<string, NpgsqlDataSource> open, CancellationToken cancellationToken)
     {
         var (name, extension) = PostgresNeeds.Split(command.Subject) is { Subject.Length: > 0 } split ? split : (command.Subject, "");
         var role = plan.Roles.FirstOrDefault(wanted => wanted.Name == name);
         var database = plan.Databases.FirstOrDefault(wanted => wanted.Name == name);
-        await using var source = PostgresSql.Source(plan, target, address, port, command.Name is PostgresNeeds.CreateExtension or PostgresNeeds.SetLookup ? name : "postgres");
+        await using var source = open(command.Name is PostgresNeeds.CreateExtension or PostgresNeeds.SetLookup ? name : "postgres");
         await (command.Name switch
         {
             PostgresNeeds.SetRole when role is not null => PostgresRoles.SetAsync(role, role.Secret is null ? null : target.Credential(role.Secret, "password"), source, cancellationToken),
@@ -91,7 +96,7 @@ internal static class PostgresCommands
             return;
         for (var tries = 0; tries < 10; tries++)
         {
-            if (await patroni.ReinitializeAsync(Address(target, pod), cancellationToken).ConfigureAwait(false))
+            if (await patroni.ReinitializeAsync(Member(target, pod), cancellationToken).ConfigureAwait(false))
                 return;
             await Task.Delay(TimeSpan.FromMilliseconds(300), TimeProvider.System, cancellationToken).ConfigureAwait(false);
         }
@@ -100,17 +105,17 @@ internal static class PostgresCommands
     }
 
     // The spec may have changed since the probe; what the server would not take is not sent, and the next probe says so.
-    private static async Task ConfigureAsync(PostgresPlan plan, PatroniClient patroni, EngineTarget target, string address, CancellationToken cancellationToken)
+    private static async Task ConfigureAsync(PostgresPlan plan, PatroniClient patroni, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
     {
-        await using var source = PostgresSql.Source(plan, target, address);
+        await using var source = PostgresSql.Source(plan, target, member);
         var facts = await PostgresQueries.ParametersAsync(source, plan, cancellationToken).ConfigureAwait(false);
         if (ParameterFacts.Problem(plan.Parameters, facts, plan.Version) is not null)
             return;
-        var live = await patroni.ConfigurationAsync(address, cancellationToken).ConfigureAwait(false)
+        var live = await patroni.ConfigurationAsync(member, cancellationToken).ConfigureAwait(false)
             ?? throw new HttpRequestException("Patroni does not tell its configuration");
-        if (PostgresProbe.QuorumProblem(plan, (await patroni.StateAsync(address, cancellationToken).ConfigureAwait(false)).Member?.Patroni) is not null)
+        if (PostgresProbe.QuorumProblem(plan, (await patroni.StateAsync(member, cancellationToken).ConfigureAwait(false)).Member?.Patroni) is not null)
             return;
-        await patroni.PatchConfigurationAsync(address, PatroniConfig.Patch(plan, live), cancellationToken).ConfigureAwait(false);
+        await patroni.PatchConfigurationAsync(member, PatroniConfig.Patch(plan, live), cancellationToken).ConfigureAwait(false);
     }
 
     // A synchronous standby has every acknowledged commit; in synchronous mode Patroni accepts no other candidate.
@@ -121,6 +126,12 @@ internal static class PostgresCommands
         .ThenBy(member => ScaleIn.Ordinal(member.Pod))
         .FirstOrDefault()?.Pod;
 
-    private static string Address(EngineTarget target, string pod) =>
-        target.Members.FirstOrDefault(member => member.Name == pod)?.Address ?? throw new InvalidOperationException($"pod {pod} has no address");
+    private static async Task EnsureAppDatabaseAsync(PostgresPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
+    {
+        await using var source = PostgresSql.Source(plan, target, member);
+        await PostgresSql.EnsureAppDatabaseAsync(plan, target, source, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static MemberPod Member(EngineTarget target, string pod) =>
+        target.Members.FirstOrDefault(member => member.Name == pod && member.Address is not null) ?? throw new InvalidOperationException($"pod {pod} has no address");
 }

@@ -76,6 +76,8 @@ public sealed class PostgresCluster : IEngineCluster
         violations.AddRange(PostgresParameters.Check(_plan));
         violations.AddRange(PostgresDeclarationRules.Check(_settings));
         violations.AddRange(PoolerPlan.Check(_plan));
+        if (!_names.Encrypted && observed.Members?.Any(member => member is { Encrypted: true, Ready: true }) == true)
+            violations.Add(new("spec.stackVersion", $"members of PostgreSQL speak TLS only, and {_names.Stack.StackVersion} has none", "stay with the newer version", "EncryptedAlready"));
         if (observed.Health?.Agent is { } patroni && PostgresProbe.QuorumProblem(_plan, patroni) is { } unknown)
             violations.Add(new($"{path}.synchronous", unknown, "choose Enabled, or have members that run an image with Patroni 4 or later", "UnsupportedByImage"));
         if (observed.Status?.Version is { } running && running.Split('.')[0] != _plan.Version)
@@ -97,7 +99,8 @@ public sealed class PostgresCluster : IEngineCluster
             new("host", _names.Domain(_names.Cluster)),
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             new("database", PostgresPlan.AppDatabase),
-            new("uri", $"postgresql://{PostgresPlan.AppUser}:{{password}}@{Endpoint}/{PostgresPlan.AppDatabase}"),
+            // Checking the server needs a file that only the client can name: it adds sslmode=verify-full and sslrootcert itself.
+            new("uri", $"postgresql://{PostgresPlan.AppUser}:{{password}}@{Endpoint}/{PostgresPlan.AppDatabase}{(_names.Encrypted ? "?sslmode=require" : "")}"),
         ]),
         // Their passwords can be told to the server again.
         .. _plan.Roles.Where(role => role.Secret is not null).Select(role => new CredentialRequest(role.Secret!,
@@ -112,13 +115,22 @@ public sealed class PostgresCluster : IEngineCluster
     ];
 
     /// <inheritdoc/>
+    public IReadOnlyList<CertificateRequest> Certificates => PostgresTls.Certificates(_plan);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TlsEndpoint> Endpoints => PostgresTls.Endpoints(_plan);
+
+    /// <inheritdoc/>
     public IReadOnlyList<Manifest> Render(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
+        var mixed = _names.Encrypted && observed.Members?.Any(member => !member.Encrypted) == true;
         List<Manifest> objects =
         [
             .. PatroniAccess.Render(_names),
-            Manifest.Of(KubeTypes.ConfigMaps, new(_names.Meta($"{_names.Cluster}-patroni"), new Dictionary<string, string> { ["patroni.yml"] = PatroniConfig.Render(_plan) })),
+            Config(_plan, mixed),
+            // A container that starts anew in a pod of the older version.
+            .. mixed ? [Config(Unencrypted, mixed: false)] : Array.Empty<Manifest>(),
             PostgresServices.Members(_names),
             PostgresServices.Primary(_names),
             PostgresServices.Replicas(_names),
@@ -127,7 +139,7 @@ public sealed class PostgresCluster : IEngineCluster
             objects.Add(PodDefaults.DisruptionBudget(_names));
         objects.AddRange(PostgresServices.Access(_plan).Render(_names));
         if (_plan.Pooler is { } pooler)
-            objects.AddRange(PostgresPooler.Render(_plan, pooler));
+            objects.AddRange(mixed ? PostgresPooler.Render(Unencrypted, Unencrypted.Pooler!) : PostgresPooler.Render(_plan, pooler));
         objects.Add(PostgresStatefulSet.Render(_plan, ScaleIn.Replicas(_plan.Instances, observed)));
         return objects;
     }
@@ -142,4 +154,15 @@ public sealed class PostgresCluster : IEngineCluster
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
         PostgresCommands.ExecuteAsync(_plan, command, target, cancellationToken);
+
+    // The pooler checks whom it connects to only when every member can show who it is.
+    private PostgresPlan Unencrypted => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null } }, _settings);
+
+    private static Manifest Config(PostgresPlan plan, bool mixed)
+    {
+        var files = new Dictionary<string, string> { ["patroni.yml"] = PatroniConfig.Render(plan, mixed) };
+        if (plan.Names.Encrypted)
+            files["openssl.cnf"] = PatroniTls.OpenSsl(plan);
+        return Manifest.Of(KubeTypes.ConfigMaps, new(plan.Names.Meta(PostgresStatefulSet.Config(plan.Names)), files));
+    }
 }

@@ -49,6 +49,7 @@ internal static class PostgresNeeds
         {
             SetRole => $"role '{subject}' is not as declared",
             EndLogin => $"role '{subject}' is not declared any more: it keeps what it owns and can no longer log in",
+            EngineCommand.ReloadCertificate => $"{subject} shall check the member that it follows: all of them speak TLS now",
             SetLookup => $"the pooler cannot look up who may log in to database '{subject}'",
             SetDatabase => $"database '{subject}' is not as declared",
             _ => $"extension '{subject[(subject.IndexOf('/', StringComparison.Ordinal) + 1)..]}' is declared and does not exist",

@@ -16,6 +16,10 @@ internal static class PostgresPooler
     public const string Run =
         "file=/etc/pgbouncer-auth/userlist.txt; seen=$(cksum <$file); (while sleep 10; do now=$(cksum <$file); [ \"$now\" = \"$seen\" ] || { seen=$now; kill -HUP $$; }; done) & exec /usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini";
 
+    /// <summary>The same for its certificate, whose files change as those of any mounted Secret.</summary>
+    public const string RunEncrypted =
+        "files='/etc/pgbouncer-auth/userlist.txt /tls/tls.crt /tls/tls.key /tls/ca.crt'; seen=$(cat $files | cksum); (while sleep 10; do now=$(cat $files | cksum); [ \"$now\" = \"$seen\" ] || { seen=$now; kill -HUP $$; }; done) & exec /usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini";
+
     // New clients are led elsewhere first; then running transactions end, and the process with them (PgBouncer documentation, SIGINT).
     private const string Drain = "sleep 5; kill -INT 1; while kill -0 1; do sleep 1; done";
 
@@ -25,7 +29,8 @@ internal static class PostgresPooler
         yield return Manifest.Of(KubeTypes.ConfigMaps, new(names.Meta(pooler.Names.Cluster), new Dictionary<string, string> { ["pgbouncer.ini"] = Config(plan, pooler) }));
         yield return Manifest.Of(KubeTypes.Services, new(
             names.Meta(pooler.Names.Cluster), new([new(PostgresPlan.Port, "postgresql", "pgbouncer", "TCP")], pooler.Names.Selector, Type: "ClusterIP")));
-        foreach (var policy in new NetworkAccess([Port], [], []) { Serves = (names.Selector, [PostgresPlan.Port]) }.Render(names, pooler.Names.Cluster, pooler.Names.Selector))
+        // The operator looks at the certificate that it shows.
+        foreach (var policy in new NetworkAccess([Port], [], names.Encrypted ? [Port] : []) { Serves = (names.Selector, [PostgresPlan.Port]) }.Render(names, pooler.Names.Cluster, pooler.Names.Selector))
             yield return policy;
         if (names.Stack.Tier != Tier.Development)
         {
@@ -63,13 +68,35 @@ internal static class PostgresPooler
             max_db_connections = {pooler.PoolSize}
             max_client_conn = {pooler.MaxClients}
             ignore_startup_parameters = extra_float_digits,options
-            server_tls_sslmode = prefer
+            {Tls(plan)}
             server_connect_timeout = 5
             server_login_retry = 1
             query_wait_timeout = 60
 
             """;
     }
+
+    // The servers' certificate carries the name of the primary's Service, by which they are reached from here.
+    private static string Tls(PostgresPlan plan)
+    {
+        if (!plan.Names.Encrypted)
+            return "server_tls_sslmode = prefer";
+        var versions = PostgresTls.Minimum(plan) == TlsVersion.Tls12 ? "tlsv1.2,tlsv1.3" : "tlsv1.3";
+        return $"""
+            client_tls_sslmode = require
+            client_tls_cert_file = {PostgresTls.Chain}
+            client_tls_key_file = {PostgresTls.Key}
+            client_tls_protocols = {versions}
+            server_tls_sslmode = verify-full
+            server_tls_ca_file = {PostgresTls.Trust}
+            server_tls_protocols = {versions}
+            """;
+    }
+
+    private static string[] Command(PostgresPlan plan) =>
+        plan.Names.Encrypted ? ["/bin/sh", "-c", RunEncrypted]
+        : StackRelease.Of(plan.Names.Stack.StackVersion).PoolerReload ? ["/bin/sh", "-c", Run]
+        : ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"];
 
     private static PodSpec Pod(PostgresPlan plan, PoolerPlan pooler) => new(
         Containers:
@@ -78,10 +105,10 @@ internal static class PostgresPooler
                 Name: "pgbouncer",
                 Image: plan.Pods.Image("postgres", plan.Version),
                 ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
-                Command: StackRelease.Of(plan.Names.Stack.StackVersion).PoolerReload ? ["/bin/sh", "-c", Run] : ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"],
+                Command: Command(plan),
                 Ports: [new(Port, "pgbouncer", "TCP")],
                 Resources: PodDefaults.Resources(new("100m", "128Mi")),
-                VolumeMounts: [new("config", "/etc/pgbouncer", ReadOnly: true), new("auth", "/etc/pgbouncer-auth", ReadOnly: true)],
+                VolumeMounts: [new("config", "/etc/pgbouncer", ReadOnly: true), new("auth", "/etc/pgbouncer-auth", ReadOnly: true), .. plan.Names.Encrypted ? [PostgresTls.Mount] : Array.Empty<VolumeMount>()],
                 ReadinessProbe: new(TcpSocket: new(Port), PeriodSeconds: 5, TimeoutSeconds: 3, FailureThreshold: 2),
                 LivenessProbe: new(TcpSocket: new(Port), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 3),
                 Lifecycle: new(PreStop: new(Exec: new(["/bin/sh", "-c", Drain]))),
@@ -92,6 +119,7 @@ internal static class PostgresPooler
         [
             new("config", ConfigMap: new(pooler.Names.Cluster)),
             new("auth", Secret: new(pooler.Secret, Items: [new("userlist.txt", "userlist.txt")])),
+            .. plan.Names.Encrypted ? [PostgresTls.Volume(pooler.Names.CertificateSecret)] : Array.Empty<Volume>(),
         ],
         AutomountServiceAccountToken: false,
         EnableServiceLinks: false,

@@ -8,19 +8,13 @@ internal static class PostgresProbe
     /// <summary>A replica further behind than this does not count as following (bytes).</summary>
     public const long LagLimit = 64 << 20;
 
-    // One pool of connections for all clusters; members move, so addresses are not kept for long.
-    private static readonly HttpClient Http = new(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(2), ConnectTimeout = MemberPoll.Patience, UseProxy = false }) { Timeout = TimeSpan.FromSeconds(30) };
-
-    public static PatroniClient Client(PostgresPlan plan, EngineTarget target) =>
-        new(Http, PostgresPlan.RestUser, target.Credential(plan.Names.InternalSecret, "restapi-password"));
-
     public static async Task<EngineHealth> RunAsync(PostgresPlan plan, EngineTarget target, CancellationToken cancellationToken)
     {
-        var patroni = Client(plan, target);
+        var patroni = new PatroniClient(plan, target);
         var answers = await AskAllAsync(patroni, target, cancellationToken).ConfigureAwait(false);
         var leader = answers.FirstOrDefault(answer => answer.State is { Role: MemberRole.Primary, Running: true });
-        var sql = leader.Member is null ? null : await PostgresQueries.AskAsync(plan, target, leader.Member.Address!, cancellationToken).ConfigureAwait(false);
-        var configuration = leader.Member is null ? null : await patroni.ConfigurationAsync(leader.Member.Address!, cancellationToken).ConfigureAwait(false);
+        var sql = leader.Member is null ? null : await PostgresQueries.AskAsync(plan, target, leader.Member, cancellationToken).ConfigureAwait(false);
+        var configuration = leader.Member is null ? null : await patroni.ConfigurationAsync(leader.Member, cancellationToken).ConfigureAwait(false);
         var loaded = leader.Member is null ? null : await LoadedAsync(plan, target, answers, cancellationToken).ConfigureAwait(false);
         // Who shows now that it has loaded the parameters may have told before that it waits for no restart.
         if (loaded is not null && target.Before is not { Verdict: EngineVerdict.Healthy })
@@ -31,7 +25,7 @@ internal static class PostgresProbe
     }
 
     /// <summary>From answers to a verdict; pure.</summary>
-    public static EngineHealth Judge(PostgresPlan plan, IReadOnlyList<PostgresAnswer> answers, SqlFindings? sql, JsonObject? configuration, Func<RolePlan, string?>? password = null, IReadOnlyDictionary<string, string?>? loaded = null)
+    public static EngineHealth Judge(PostgresPlan plan, IReadOnlyList<PostgresAnswer> answers, SqlFindings? sql, JsonObject? configuration, Func<RolePlan, string?>? password = null, IReadOnlyDictionary<string, LoadedMarks>? loaded = null)
     {
         var leader = answers.FirstOrDefault(answer => answer.State is { Role: MemberRole.Primary, Running: true });
         var members = answers.Select(answer => Judge(answer, leader.State, sql)).ToList();
@@ -66,8 +60,24 @@ internal static class PostgresProbe
             members = [.. members.Select(member => member with { PendingRestart = false })];
         }
 
-        return new(problem is null ? EngineVerdict.Healthy : EngineVerdict.Degraded, members, leader.Member.Name, Version(answers), problem ?? "", needs, Agent(answers));
+        foreach (var pod in Unchecked(plan, answers, loaded))
+        {
+            needs.Add($"{EngineCommand.ReloadCertificate}/{pod}");
+            problem ??= $"{pod} does not check the member that it follows yet";
+        }
+
+        return new(problem is null ? EngineVerdict.Healthy : EngineVerdict.Degraded, members, leader.Member.Name, Version(answers), problem ?? "", needs, Agent(answers), Stays(plan, leader.Member, answers));
     }
+
+    // Their files changed when the last member had restarted; the kubelet brings them within a minute or two.
+    private static IEnumerable<string> Unchecked(PostgresPlan plan, IReadOnlyList<PostgresAnswer> answers, IReadOnlyDictionary<string, LoadedMarks>? loaded) =>
+        !plan.Names.Encrypted || answers.Any(answer => answer.Member is not { Encrypted: true })
+            ? []
+            : answers.Select(answer => answer.Member!.Name).Where(pod => loaded?.GetValueOrDefault(pod).Peers is { } mark && mark != PatroniTls.Checked);
+
+    // A Patroni without certificates believes none that it is shown: it takes encrypted members for unreachable and hands over to nobody.
+    private static bool Stays(PostgresPlan plan, MemberPod leader, IReadOnlyList<PostgresAnswer> answers) =>
+        plan.Names.Encrypted && !leader.Encrypted && answers.Any(answer => answer.Member is { Encrypted: true });
 
     // Patroni's own values where the spec has none (Patroni documentation, "Dynamic Configuration Settings").
     private static bool Lowered(PostgresPlan plan, SqlFindings? sql) => sql?.Parameters?.Any(fact =>
@@ -101,8 +111,8 @@ internal static class PostgresProbe
         : $"the members run Patroni {patroni}, which knows no quorum and would take the word for 'off'";
 
     // Patroni reloads each member on its own turn; a parameter that waits for a restart is known as such only then.
-    private static string? Unloaded(List<MemberHealth> members, JsonObject? configuration, IReadOnlyDictionary<string, string?>? loaded) =>
-        configuration is not null && loaded is not null && members.FirstOrDefault(member => member.Serving && loaded.GetValueOrDefault(member.Pod) != PatroniConfig.Mark(configuration)) is { } late
+    private static string? Unloaded(List<MemberHealth> members, JsonObject? configuration, IReadOnlyDictionary<string, LoadedMarks>? loaded) =>
+        configuration is not null && loaded is not null && members.FirstOrDefault(member => member.Serving && loaded.GetValueOrDefault(member.Pod).Parameters != PatroniConfig.Mark(configuration)) is { } late
             ? $"{late.Pod}: the parameters are being applied"
             : null;
 
@@ -135,11 +145,11 @@ internal static class PostgresProbe
     private static Task<IReadOnlyList<PostgresAnswer>> AskAllAsync(PatroniClient patroni, EngineTarget target, CancellationToken cancellationToken) =>
         MemberPoll.AskAsync(target.Members, (member, token) => AskAsync(patroni, member, token), TimeProvider.System, cancellationToken);
 
-    private static async Task<IReadOnlyDictionary<string, string?>> LoadedAsync(PostgresPlan plan, EngineTarget target, IReadOnlyList<PostgresAnswer> answers, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyDictionary<string, LoadedMarks>> LoadedAsync(PostgresPlan plan, EngineTarget target, IReadOnlyList<PostgresAnswer> answers, CancellationToken cancellationToken)
     {
         List<MemberPod> running = [.. answers.Where(answer => answer.State is { Running: true }).Select(answer => answer.Member!)];
-        var marks = await MemberPoll.AskAsync(running, async (member, token) => (member.Name, Mark: await PostgresQueries.MarkAsync(plan, target, member.Address!, token).ConfigureAwait(false)), TimeProvider.System, cancellationToken).ConfigureAwait(false);
-        return marks.ToDictionary(mark => mark.Name, mark => mark.Mark, StringComparer.Ordinal);
+        var marks = await MemberPoll.AskAsync(running, async (member, token) => (member.Name, Marks: await PostgresQueries.MarksAsync(plan, target, member, token).ConfigureAwait(false)), TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        return marks.ToDictionary(mark => mark.Name, mark => mark.Marks, StringComparer.Ordinal);
     }
 
     private static async Task<PostgresAnswer> AskAsync(PatroniClient patroni, MemberPod member, CancellationToken cancellationToken)
@@ -148,7 +158,7 @@ internal static class PostgresProbe
             return new(member, null, "has no address yet");
         try
         {
-            var (state, problem) = await patroni.StateAsync(member.Address, cancellationToken).ConfigureAwait(false);
+            var (state, problem) = await patroni.StateAsync(member, cancellationToken).ConfigureAwait(false);
             return new(member, state, problem);
         }
         catch (OperationCanceledException)

@@ -1,3 +1,5 @@
+using System.Security.Authentication;
+using System.Security.Cryptography;
 using Npgsql;
 
 namespace Dora.Engines.Postgres;
@@ -6,22 +8,26 @@ namespace Dora.Engines.Postgres;
 internal static class PostgresQueries
 {
     /// <summary>Findings; a server that does not answer, or refuses the password, is one.</summary>
-    public static async Task<SqlFindings> AskAsync(PostgresPlan plan, EngineTarget target, string address, CancellationToken cancellationToken)
+    public static async Task<SqlFindings> AskAsync(PostgresPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
     {
         try
         {
-            await using var source = PostgresSql.Source(plan, target, address);
+            await using var source = PostgresSql.Source(plan, target, member);
             var findings = await AskAsync(plan, source, cancellationToken).ConfigureAwait(false);
             // Databases may belong to the application's role.
             return findings is { Problem: null, AppDatabase: true }
-                ? findings with { Declared = await PostgresRoles.StateAsync(plan, source, database => PostgresSql.Source(plan, target, address, database: database), cancellationToken).ConfigureAwait(false) }
+                ? findings with { Declared = await PostgresRoles.StateAsync(plan, source, database => PostgresSql.Source(plan, target, member, database), cancellationToken).ConfigureAwait(false) }
                 : findings;
         }
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
         {
             return new(0, true, $"the operator's password is refused; Secret {plan.Names.InternalSecret} does not belong to these volumes");
         }
-        catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException)
+        catch (NpgsqlException exception) when (exception.InnerException is AuthenticationException)
+        {
+            return new(0, true, "the primary's certificate is not the one expected");
+        }
+        catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException or InvalidOperationException or CryptographicException)
         {
             return new(0, true, "the primary does not answer SQL");
         }
@@ -41,19 +47,22 @@ internal static class PostgresQueries
         string? Text(int column) => reader.IsDBNull(column) ? null : reader.GetString(column);
     }
 
-    /// <summary>Which parameters a member has loaded, by their mark; null when it has none, or does not say.</summary>
-    public static async Task<string?> MarkAsync(PostgresPlan plan, EngineTarget target, string address, CancellationToken cancellationToken)
+    /// <summary>What a member has loaded, by its marks.</summary>
+    public static async Task<LoadedMarks> MarksAsync(PostgresPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
     {
         try
         {
-            await using var source = PostgresSql.Source(plan, target, address);
-            await using var command = source.CreateCommand("SELECT current_setting($1, true)");
+            await using var source = PostgresSql.Source(plan, target, member);
+            await using var command = source.CreateCommand("SELECT current_setting($1, true), current_setting($2, true)");
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PostgresParameters.Mark });
-            return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string;
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PatroniTls.Mark });
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+            return new(reader.IsDBNull(0) ? null : reader.GetString(0), reader.IsDBNull(1) ? null : reader.GetString(1));
         }
-        catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException or OperationCanceledException)
+        catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException or OperationCanceledException or InvalidOperationException or CryptographicException)
         {
-            return null;
+            return default;
         }
     }
 
@@ -79,6 +88,11 @@ internal static class PostgresQueries
         return findings.Problem is not null ? findings : findings with { Parameters = await ParametersAsync(source, plan, cancellationToken).ConfigureAwait(false) };
     }
 }
+
+/// <summary>What a member has loaded.</summary>
+/// <param name="Parameters">Value of <see cref="PostgresParameters.Mark"/>; null when it has none, or does not say.</param>
+/// <param name="Peers">Value of <see cref="PatroniTls.Mark"/>, likewise.</param>
+internal readonly record struct LoadedMarks(string? Parameters, string? Peers);
 
 /// <summary>What the primary said over SQL.</summary>
 /// <param name="Connections">Client connections.</param>

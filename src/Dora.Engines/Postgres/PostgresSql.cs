@@ -9,7 +9,39 @@ internal static class PostgresSql
 {
     private const int Iterations = 4096;
 
-    public static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, string address, int port = PostgresPlan.Port, string database = "postgres") => new NpgsqlSlimDataSourceBuilder(new NpgsqlConnectionStringBuilder
+    /// <summary>
+    /// Connections to a member. One that speaks TLS is reached by its address and checked by its name. Each is made for its use and
+    /// not kept, so none outlives a change of trust.
+    /// </summary>
+    public static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, MemberPod member, string database = "postgres") => Source(
+        plan,
+        target,
+        member.Address ?? throw new InvalidOperationException($"pod {member.Name} has no address"),
+        PostgresPlan.Port,
+        database,
+        member.Encrypted ? PostgresTls.Host(plan, member) : null);
+
+    /// <summary>The same by an address.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="target">Credentials and trust.</param>
+    /// <param name="address">IP address.</param>
+    /// <param name="port">TCP port.</param>
+    /// <param name="database">Database.</param>
+    /// <param name="host">Name that the server's certificate must carry; null: without TLS.</param>
+    internal static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, string address, int port, string database = "postgres", string? host = null)
+    {
+        var builder = new NpgsqlSlimDataSourceBuilder(ConnectionString(plan, target, address, port, database, host is not null)).EnableArrays();
+        if (host is null)
+            return builder.Build();
+        var trust = target.Trust(plan.Names.CertificateSecret);
+        return builder.EnableTransportSecurity().UseSslClientAuthenticationOptionsCallback(options =>
+        {
+            trust.Expect(options, host);
+            options.EnabledSslProtocols = PostgresTls.Protocols(plan);
+        }).Build();
+    }
+
+    private static string ConnectionString(PostgresPlan plan, EngineTarget target, string address, int port, string database, bool encrypted) => new NpgsqlConnectionStringBuilder
     {
         Host = address,
         Port = port,
@@ -20,19 +52,14 @@ internal static class PostgresSql
         Timeout = 3,
         CommandTimeout = 5,
         Pooling = false,
-        SslMode = SslMode.Disable,
+        SslMode = encrypted ? SslMode.VerifyFull : SslMode.Disable,
         PersistSecurityInfo = false,
-    }.ConnectionString).EnableArrays().Build();
+    }.ConnectionString;
 
     /// <summary>The application's role and database; each step is skipped when it is done already.</summary>
-    public static Task EnsureAppDatabaseAsync(PostgresPlan plan, EngineTarget target, string address, CancellationToken cancellationToken) =>
-        EnsureAppDatabaseAsync(plan, target, address, PostgresPlan.Port, cancellationToken);
-
-    /// <summary>The same on another port; members always listen on <see cref="PostgresPlan.Port"/>, a server on its own need not.</summary>
-    internal static async Task EnsureAppDatabaseAsync(PostgresPlan plan, EngineTarget target, string address, int port, CancellationToken cancellationToken)
+    public static async Task EnsureAppDatabaseAsync(PostgresPlan plan, EngineTarget target, NpgsqlDataSource source, CancellationToken cancellationToken)
     {
         var verifier = ScramVerifier(PostgresPlan.AppUser, target.Credential(plan.Names.AppSecret, "password"));
-        await using var source = Source(plan, target, address, port);
         await RunUnlessAsync(source, "SELECT FROM pg_roles WHERE rolname = $1", PostgresPlan.AppUser,
             $"CREATE ROLE \"{PostgresPlan.AppUser}\" LOGIN PASSWORD '{verifier}'", cancellationToken).ConfigureAwait(false);
         await RunUnlessAsync(source, "SELECT FROM pg_database WHERE datname = $1", PostgresPlan.AppDatabase,

@@ -24,6 +24,12 @@ internal static class PostgresStatefulSet
                 RevisionHistoryLimit: 5)));
     }
 
+    /// <summary>
+    /// The ConfigMap of Patroni's file. Encrypted members have one of their own: those that are not yet must still find the file
+    /// that they can start with.
+    /// </summary>
+    public static string Config(EngineNames names) => names.Encrypted ? $"{names.Cluster}-patroni-tls" : $"{names.Cluster}-patroni";
+
     private static PodSpec Pod(PostgresPlan plan)
     {
         var names = plan.Names;
@@ -31,7 +37,8 @@ internal static class PostgresStatefulSet
             Containers: [Server(plan)],
             Volumes:
             [
-                new("config", ConfigMap: new($"{names.Cluster}-patroni")),
+                new("config", ConfigMap: new(Config(names))),
+                .. names.Encrypted ? [PostgresTls.Volume(names.CertificateSecret)] : Array.Empty<Volume>(),
                 PodDefaults.Scratch("tmp"),
                 PodDefaults.Scratch("run"),
                 PodDefaults.Scratch("shm", "Memory"),
@@ -55,19 +62,20 @@ internal static class PostgresStatefulSet
         [
             new("data", "/pgdata"),
             new("config", "/etc/patroni", ReadOnly: true),
+            .. plan.Names.Encrypted ? [PostgresTls.Mount] : Array.Empty<VolumeMount>(),
             new("tmp", "/tmp"),
             new("run", "/run/postgresql"),
             new("shm", "/dev/shm"),
         ],
         // Patroni answers from its first second; a clone of a large primary may take long, and is alive all the while.
-        StartupProbe: Rest("/liveness", period: 2, failures: 60),
-        ReadinessProbe: Rest("/readiness", period: 5, failures: 3),
-        LivenessProbe: Rest("/liveness", period: 10, failures: 6),
+        StartupProbe: Rest(plan, "/liveness", period: 2, failures: 60),
+        ReadinessProbe: Rest(plan, "/readiness", period: 5, failures: 3),
+        LivenessProbe: Rest(plan, "/liveness", period: 10, failures: 6),
         SecurityContext: PodDefaults.ContainerSecurity,
         TerminationMessagePolicy: "FallbackToLogsOnError");
 
-    private static Probe Rest(string path, int period, int failures) =>
-        new(HttpGet: new(path, PostgresPlan.RestPort), PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures);
+    private static Probe Rest(PostgresPlan plan, string path, int period, int failures) =>
+        new(HttpGet: new(path, PostgresPlan.RestPort, plan.Names.Encrypted ? "HTTPS" : null), PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures);
 
     private static List<EnvVar> Environment(EngineNames names) =>
     [
@@ -76,8 +84,8 @@ internal static class PostgresStatefulSet
         PodDefaults.FromField("PATRONI_NAME", "metadata.name"),
         PodDefaults.FromField("POD_IP", "status.podIP"),
         PodDefaults.FromField("PATRONI_KUBERNETES_POD_IP", "status.podIP"),
-        new("PATRONI_POSTGRESQL_CONNECT_ADDRESS", $"$(POD_IP):{PostgresPlan.Port}"),
-        new("PATRONI_RESTAPI_CONNECT_ADDRESS", $"$(POD_IP):{PostgresPlan.RestPort}"),
+        new("PATRONI_POSTGRESQL_CONNECT_ADDRESS", $"{Host(names)}:{PostgresPlan.Port}"),
+        new("PATRONI_RESTAPI_CONNECT_ADDRESS", $"{Host(names)}:{PostgresPlan.RestPort}"),
         new("PATRONI_RESTAPI_USERNAME", PostgresPlan.RestUser),
         PodDefaults.FromSecret("PATRONI_RESTAPI_PASSWORD", names.InternalSecret, "restapi-password"),
         new("PATRONI_SUPERUSER_USERNAME", PostgresPlan.Superuser),
@@ -86,5 +94,11 @@ internal static class PostgresStatefulSet
         PodDefaults.FromSecret("PATRONI_REPLICATION_PASSWORD", names.InternalSecret, "replication-password"),
         new("PATRONI_REWIND_USERNAME", PostgresPlan.RewindUser),
         PodDefaults.FromSecret("PATRONI_REWIND_PASSWORD", names.InternalSecret, "rewind-password"),
+        .. names.Encrypted ? [new("OPENSSL_CONF", "/etc/patroni/openssl.cnf")] : Array.Empty<EnvVar>(),
     ];
+
+    // Where others reach it. A certificate is checked by name: by authority alone, any certificate of an authority that others use
+    // too (cert-manager, Vault) could pass for a member. The name is served before the pod is ready; until then who looks for it
+    // tries again, as with an address that does not answer yet.
+    private static string Host(EngineNames names) => names.Encrypted ? $"$(PATRONI_NAME).{names.Domain(names.Members)}" : "$(POD_IP)";
 }

@@ -64,10 +64,11 @@ public static class EngineTargets
     public static IReadOnlyList<MemberPod> Members(string engine, StackObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
-        return [.. observed.Pods.Where(pod => pod.Metadata.Label(Labels.Engine) == engine).Select(Member).OrderBy(member => member.Ordinal)];
+        var certificate = new EngineNames(StackPlanner.Context(observed.Stack, observed.Images, observed.Capabilities), engine).CertificateSecret;
+        return [.. observed.Pods.Where(pod => pod.Metadata.Label(Labels.Engine) == engine).Select(pod => Member(pod, certificate)).OrderBy(member => member.Ordinal)];
     }
 
-    private static MemberPod Member(Pod pod)
+    private static MemberPod Member(Pod pod, string certificate)
     {
         var ending = pod.Metadata.DeletionTimestamp is not null;
         return new(
@@ -78,6 +79,7 @@ public static class EngineTargets
             pod.Metadata.Label(Labels.Role),
             pod.Metadata.Uid,
             pod.Metadata.Label(Labels.Revision),
-            ending);
+            ending,
+            pod.Spec?.Volumes?.Any(volume => volume.Secret?.SecretName == certificate) == true);
     }
 }

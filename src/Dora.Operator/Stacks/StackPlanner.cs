@@ -128,13 +128,15 @@ public static class StackPlanner
     {
         var health = observed.Health.GetValueOrDefault(engine);
         var workloads = Of<StatefulSet>(engine, observed);
+        var members = EngineTargets.Members(engine, observed);
         return new(
             observed.Stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine),
             health,
             workloads.FirstOrDefault(workload => workload.Metadata.Name == cluster.WorkloadName),
             Of<PersistentVolumeClaim>(engine, observed),
-            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, EngineTargets.Members(engine, observed), health, cluster.MovesPrimary, Transport.EncryptionRules.Restarts(engine, observed)),
-            Of<Deployment>(engine, observed));
+            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, members, health, cluster.MovesPrimary, Transport.EncryptionRules.Restarts(engine, observed)),
+            Of<Deployment>(engine, observed),
+            members);
     }
 
     private static List<T> Of<T>(string engine, StackObservation observed)

@@ -217,7 +217,7 @@ public sealed class PostgresParametersTests
             [.. answers.Select((answer, ordinal) => new PostgresAnswer(Engines.Pod(ordinal, "postgres"), PatroniMember.Parse(JsonNode.Parse(answer)), null))],
             new(1, true, null, facts),
             live,
-            loaded: marks.Length == 0 ? null : marks.Select((mark, ordinal) => (Engines.Pod(ordinal, "postgres").Name, mark)).ToDictionary(pair => pair.Name, pair => pair.mark));
+            loaded: marks.Length == 0 ? null : marks.Select((mark, ordinal) => (Engines.Pod(ordinal, "postgres").Name, mark)).ToDictionary(pair => pair.Name, pair => new LoadedMarks(pair.mark, null)));
     }
 
     private static PostgresPlan Plan(params (string Name, string Value)[] parameters) => PostgresPlan.Of(

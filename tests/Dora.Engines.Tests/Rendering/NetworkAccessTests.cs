@@ -14,7 +14,7 @@ public sealed class NetworkAccessTests
 
     [Theory]
     [InlineData("postgres", "{pooler: {}}", "payments-postgres", "5432", "5432 8008", "5432 8008")]
-    [InlineData("postgres", "{pooler: {}}", "payments-postgres-pooler", "6432", "", "")]
+    [InlineData("postgres", "{pooler: {}}", "payments-postgres-pooler", "6432", "", "6432")]
     [InlineData("neo4j", "{}", "payments-neo4j", "7687 7474", "", "7474")]
     [InlineData("neo4j", "{license: Evaluation, instances: 3}", "payments-neo4j", "7687 7474", "6000 7000 7688", "7474")]
     [InlineData("mongodb", "{arbiter: true}", "payments-mongodb", "27017", "27017", "27017")]

@@ -7,6 +7,7 @@ using Dora.Engines;
 using Dora.Engines.Postgres;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
+using Dora.Testing.Http;
 using Npgsql;
 using Xunit;
 
@@ -14,39 +15,48 @@ namespace Dora.Integration.Tests.Postgres;
 
 /// <summary>
 /// Two members of a PostgreSQL cluster from Debian's packages, started by Patroni with the file that their pods get, each on a
-/// loopback address of its own. Only its store differs: an etcd instead of Kubernetes.
+/// loopback address of its own. Only its store differs: an etcd instead of Kubernetes. Where they speak TLS, each has a folder with
+/// the files of its Secret, as the kubelet would mount it. To each its own address is localhost, and the members have names.
 /// </summary>
 public sealed class PatroniPods : IAsyncLifetime
 {
     public const int Members = 2;
     public const string AppPassword = "app-Hs6w1Pz9Kd3e";
 
-    private const string SuperuserPassword = "super-Rb5n8Vc2Jq7t";
+    public const string SuperuserPassword = "super-Rb5n8Vc2Jq7t";
     private const string RestPassword = "rest-Ym4x0Lf6Ga1u";
 
-    private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-patroni-{Environment.ProcessId}");
+    private static int count;
+
+    private readonly int number = Interlocked.Increment(ref count);
+    private readonly bool[] encrypted = new bool[Members];
     private readonly ChildProcess?[] running = new ChildProcess?[Members];
     private ChildProcess? etcd;
+    private TestCertificates? authority;
     private int etcdPort;
 
-    internal PostgresPlan Plan { get; set; } = PlanOf(new(Instances: Members));
+    internal PostgresPlan Plan { get; set; } = PlanOf(new());
+
+    /// <summary>What servers are believed by.</summary>
+    public string Trust { get; set; } = "";
 
     /// <summary>What the last pass found.</summary>
     public EngineHealth? Health { get; private set; }
 
-    internal static PostgresPlan PlanOf(PostgresSettings settings) => PostgresPlan.Of(
-        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new()), "postgres"), settings with { Instances = Members });
+    internal static PostgresPlan PlanOf(PostgresSettings settings, TlsSettings? tls = null) => PostgresPlan.Of(
+        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: tls), "postgres"), settings with { Instances = Members });
 
-    public static string Address(int ordinal) => string.Create(CultureInfo.InvariantCulture, $"127.{1 + (Environment.ProcessId % 250)}.83.{ordinal + 1}");
+    public string Address(int ordinal) => string.Create(CultureInfo.InvariantCulture, $"127.{1 + (Environment.ProcessId % 250)}.{82 + number}.{ordinal + 1}");
 
     public string Data(int ordinal) => Path.Combine(Home(ordinal), "data");
 
     public string Log(int ordinal) => running[ordinal]?.Output ?? "";
 
     public EngineTarget Target => new(
-        [.. Enumerable.Range(0, Members).Select(ordinal => new MemberPod(Plan.Names.Pod(ordinal), ordinal, Address(ordinal), true, Plan.Names.Pod(ordinal) == Health?.Primary ? Labels.PrimaryRole : Labels.ReplicaRole))],
+        [.. Enumerable.Range(0, Members).Select(ordinal => new MemberPod(Plan.Names.Pod(ordinal), ordinal, Address(ordinal), true, Plan.Names.Pod(ordinal) == Health?.Primary ? Labels.PrimaryRole : Labels.ReplicaRole, Encrypted: encrypted[ordinal]))],
         new Dictionary<string, IReadOnlyDictionary<string, string>>(Plan.Roles.Where(role => role.Secret is not null).Select(role => Secret(role.Secret!, ("password", $"role-{role.Name}"))))
         {
+            [Plan.Names.CertificateSecret] = new Dictionary<string, string> { [CertificateRequest.Trust] = Trust },
             [Plan.Names.AppSecret] = new Dictionary<string, string> { ["password"] = AppPassword },
             [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["superuser-password"] = SuperuserPassword, ["restapi-password"] = RestPassword },
         },
@@ -107,19 +117,20 @@ public sealed class PatroniPods : IAsyncLifetime
         Members = [.. Health.Members.Select(member => member.Repair is { Since: { } since } repair ? member with { Repair = repair with { Since = since - PostgresRepair.Patience } } : member)],
     };
 
-    public NpgsqlDataSource Source(int ordinal) => PostgresSql.Source(Plan, Target, Address(ordinal));
+    public NpgsqlDataSource Source(int ordinal) => PostgresSql.Source(Plan, Target, Target.Members[ordinal]);
 
     public void Start(int ordinal)
     {
         if (running[ordinal] is not null)
             return;
+        var host = encrypted[ordinal] ? PostgresTls.Host(Plan, Target.Members[ordinal]) : Address(ordinal);
         var environment = new Dictionary<string, string>
         {
             ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin",
             ["HOME"] = Home(ordinal),
             ["PATRONI_NAME"] = Plan.Names.Pod(ordinal),
-            ["PATRONI_POSTGRESQL_CONNECT_ADDRESS"] = $"{Address(ordinal)}:{PostgresPlan.Port}",
-            ["PATRONI_RESTAPI_CONNECT_ADDRESS"] = $"{Address(ordinal)}:{PostgresPlan.RestPort}",
+            ["PATRONI_POSTGRESQL_CONNECT_ADDRESS"] = $"{host}:{PostgresPlan.Port}",
+            ["PATRONI_RESTAPI_CONNECT_ADDRESS"] = $"{host}:{PostgresPlan.RestPort}",
             ["PATRONI_RESTAPI_USERNAME"] = PostgresPlan.RestUser,
             ["PATRONI_RESTAPI_PASSWORD"] = RestPassword,
             ["PATRONI_SUPERUSER_USERNAME"] = PostgresPlan.Superuser,
@@ -129,7 +140,44 @@ public sealed class PatroniPods : IAsyncLifetime
             ["PATRONI_REWIND_USERNAME"] = PostgresPlan.RewindUser,
             ["PATRONI_REWIND_PASSWORD"] = "rewind-Ue8m",
         };
-        running[ordinal] = new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "/usr/bin/patroni", Path.Combine(Home(ordinal), "patroni.yml")], environment);
+        if (encrypted[ordinal])
+            environment["OPENSSL_CONF"] = Path.Combine(Home(ordinal), "openssl.cnf");
+        // A name for each member, which only these processes see.
+        var patroni = $"mount --bind {Home(ordinal)}/hosts /etc/hosts && exec setpriv --reuid postgres --regid postgres --clear-groups -- /usr/bin/patroni {Home(ordinal)}/patroni.yml";
+        running[ordinal] = new("unshare", ["--mount", "/bin/sh", "-c", patroni], environment);
+    }
+
+    /// <summary>From now on all members speak TLS; those that run go on as they are until they start anew.</summary>
+    public void Encrypt(TlsSettings tls, TestCertificates by)
+    {
+        authority = by;
+        (Plan, Trust) = (PlanOf(new(), tls), by.AuthorityPem);
+    }
+
+    /// <summary>Ports that speak TLS.</summary>
+    public IReadOnlyList<TlsEndpoint> Endpoints => PostgresTls.Endpoints(Plan);
+
+    /// <summary>Writes the files that a member starts with now, and reads when it is told to.</summary>
+    public async Task MountAsync(int ordinal, bool mixed)
+    {
+        encrypted[ordinal] = Plan.Names.Encrypted;
+        await WriteAsync(ordinal, "patroni.yml", Config(ordinal, mixed));
+        if (!encrypted[ordinal])
+            return;
+        await WriteAsync(ordinal, "openssl.cnf", PatroniTls.OpenSsl(Plan));
+        await RenewAsync(ordinal, authority!);
+    }
+
+    /// <summary>Gives a member a new certificate, which it reads when it is told to.</summary>
+    public async Task RenewAsync(int ordinal, TestCertificates by)
+    {
+        var files = by.ServerFiles(PostgresTls.Certificates(Plan)[0].DnsNames);
+        await WriteAsync(ordinal, CertificateRequest.Chain, files[CertificateRequest.Chain]);
+        await WriteAsync(ordinal, CertificateRequest.Key, files[CertificateRequest.Key]);
+        await WriteAsync(ordinal, CertificateRequest.Trust, Trust);
+        // As the kubelet leaves them: root's, and the group's to read.
+        await HackScript.RunAsync("chown", "root:postgres", Path.Combine(Home(ordinal), CertificateRequest.Key));
+        await HackScript.RunAsync("chmod", "0440", Path.Combine(Home(ordinal), CertificateRequest.Key));
     }
 
     /// <summary>Ends a member as its pod would end: Patroni stops the server.</summary>
@@ -148,10 +196,12 @@ public sealed class PatroniPods : IAsyncLifetime
             Directory.CreateDirectory(Home(ordinal));
         etcdPort = FreePort();
         var (client, peer) = ($"http://127.0.0.1:{etcdPort}", $"http://127.0.0.1:{FreePort()}");
-        etcd = new("etcd", ["--data-dir", Path.Combine(folder, "etcd"), "--unsafe-no-fsync", "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", $"default={peer}"]);
+        etcd = new("etcd", ["--data-dir", Path.Combine(Folder, "etcd"), "--unsafe-no-fsync", "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", $"default={peer}"]);
         foreach (var ordinal in Enumerable.Range(0, Members))
-            await File.WriteAllTextAsync(Path.Combine(Home(ordinal), "patroni.yml"), Config(ordinal));
-        await HackScript.RunAsync("chown", "-R", "postgres:postgres", folder);
+            await File.WriteAllLinesAsync(Path.Combine(Home(ordinal), "hosts"), [$"{Address(ordinal)} localhost", .. Target.Members.Select(member => $"{member.Address} {PostgresTls.Host(Plan, member)}")]);
+        await HackScript.RunAsync("chown", "-R", "postgres:postgres", Folder);
+        foreach (var ordinal in Enumerable.Range(0, Members))
+            await MountAsync(ordinal, mixed: false);
         await HealthyAsync();
     }
 
@@ -162,25 +212,36 @@ public sealed class PatroniPods : IAsyncLifetime
             await StopAsync(ordinal);
         if (etcd is not null)
             await etcd.DisposeAsync();
-        Directory.Delete(folder, recursive: true);
+        Directory.Delete(Folder, recursive: true);
     }
 
-    private string Config(int ordinal)
+    private string Config(int ordinal, bool mixed)
     {
-        var file = KubeYaml.Read(PatroniConfig.Render(Plan))!.AsObject();
+        var file = KubeYaml.Read(PatroniConfig.Render(Plan, mixed).Replace($"{PostgresTls.Folder}/", $"{Home(ordinal)}/", StringComparison.Ordinal))!.AsObject();
         file.Remove("kubernetes");
         file["etcd3"] = new JsonObject { ["host"] = $"127.0.0.1:{etcdPort}" };
         file["restapi"]!["listen"] = $"{Address(ordinal)}:{PostgresPlan.RestPort}";
-        file["postgresql"]!["listen"] = $"{Address(ordinal)}:{PostgresPlan.Port}";
+        // In a pod it listens everywhere, and Patroni speaks to it as localhost.
+        file["postgresql"]!["listen"] = $"localhost:{PostgresPlan.Port}";
         file["postgresql"]!["data_dir"] = Data(ordinal);
         file["postgresql"]!["pgpass"] = Path.Combine(Home(ordinal), "pgpass");
         file["postgresql"]!["parameters"]!["unix_socket_directories"] = Home(ordinal);
         return KubeYaml.Write(file);
     }
 
+    private async Task WriteAsync(int ordinal, string name, string text)
+    {
+        var path = Path.Combine(Home(ordinal), name);
+        await File.WriteAllTextAsync($"{path}.next", text);
+        await HackScript.RunAsync("chown", "postgres:postgres", $"{path}.next");
+        File.Move($"{path}.next", path, overwrite: true);
+    }
+
     private static KeyValuePair<string, IReadOnlyDictionary<string, string>> Secret(string name, (string Key, string Value) field) => new(name, new Dictionary<string, string> { [field.Key] = field.Value });
 
-    private string Home(int ordinal) => Path.Combine(folder, ordinal.ToString(CultureInfo.InvariantCulture));
+    private string Folder => Path.Combine(Path.GetTempPath(), $"dora-patroni-{Environment.ProcessId}-{number}");
+
+    private string Home(int ordinal) => Path.Combine(Folder, ordinal.ToString(CultureInfo.InvariantCulture));
 
     private static int FreePort()
     {

@@ -42,6 +42,17 @@ public sealed class PostgresServer : IAsyncLifetime
     public NpgsqlDataSource Source(string user, string password, string database) => new NpgsqlSlimDataSourceBuilder(
         $"Host=127.0.0.1;Port={Port};Username={user};Password={password};Database={database};Pooling=false;SSL Mode=Disable;Timeout=5").Build();
 
+    /// <summary>Makes the application's role and database, as the operator does.</summary>
+    internal async Task EnsureAppDatabaseAsync(PostgresPlan plan, EngineTarget target)
+    {
+        await using var source = PostgresSql.Source(plan, target, "127.0.0.1", Port);
+        await PostgresSql.EnsureAppDatabaseAsync(plan, target, source, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Brings about one thing that is declared, as the operator does.</summary>
+    internal Task DeclareAsync(PostgresPlan plan, string name, string subject, EngineTarget target) =>
+        PostgresCommands.DeclareAsync(plan, new(name, subject, ""), target, database => PostgresSql.Source(plan, target, "127.0.0.1", Port, database), TestContext.Current.CancellationToken);
+
     public async ValueTask InitializeAsync()
     {
         Port = FreePort();

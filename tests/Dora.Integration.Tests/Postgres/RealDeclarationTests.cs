@@ -15,7 +15,7 @@ public sealed class RealDeclarationTests(PostgresServer server) : IClassFixture<
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync() =>
-        await PostgresSql.EnsureAppDatabaseAsync(server.Plan, Target(), "127.0.0.1", server.Port, Token);
+        await server.EnsureAppDatabaseAsync(server.Plan, Target());
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
@@ -164,7 +164,7 @@ public sealed class RealDeclarationTests(PostgresServer server) : IClassFixture<
     private Task SayAsync(PostgresPlan plan, string need, EngineTarget? target = null)
     {
         var (name, subject) = PostgresNeeds.Split(need);
-        return PostgresCommands.DeclareAsync(plan, new(name, subject, ""), target ?? Target(), "127.0.0.1", server.Port, Token);
+        return server.DeclareAsync(plan, name, subject, target ?? Target());
     }
 
     private async Task<object?> FingerprintAsync()

@@ -62,8 +62,8 @@ public sealed class RealPatroniTests(PatroniPods pods) : IClassFixture<PatroniPo
     public async Task Patroni_keeps_a_primary_from_beginning_anew()
     {
         var (primary, _) = Roles();
-        var patroni = PostgresProbe.Client(pods.Plan, pods.Target);
-        var refusal = await Assert.ThrowsAsync<HttpRequestException>(() => patroni.ReinitializeAsync(PatroniPods.Address(primary), Token));
+        var patroni = new PatroniClient(pods.Plan, pods.Target);
+        var refusal = await Assert.ThrowsAsync<HttpRequestException>(() => patroni.ReinitializeAsync(pods.Target.Members[primary], Token));
         Assert.Contains("I am the leader", refusal.Message, StringComparison.Ordinal);
     }
 
@@ -98,7 +98,7 @@ public sealed class RealPatroniTests(PatroniPods pods) : IClassFixture<PatroniPo
         Assert.StartsWith("the members run Patroni 3.", pods.Health!.Message, StringComparison.Ordinal);
         Assert.Empty(await pods.PassAsync());
         await PostgresCommands.ExecuteAsync(pods.Plan, new(PostgresCommands.Configuration, pods.Health.Primary!, ""), pods.Target, Token);
-        var live = await PostgresProbe.Client(pods.Plan, pods.Target).ConfigurationAsync(PatroniPods.Address(Roles().Primary), Token);
+        var live = await new PatroniClient(pods.Plan, pods.Target).ConfigurationAsync(pods.Target.Members[Roles().Primary], Token);
         Assert.False((bool)live!["synchronous_mode"]!);
     }
 

@@ -23,11 +23,11 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
 
     public async ValueTask InitializeAsync()
     {
-        await PostgresSql.EnsureAppDatabaseAsync(Plan, Target(), "127.0.0.1", server.Port, Token);
+        await server.EnsureAppDatabaseAsync(Plan, Target());
         for (var pass = 0; pass < 3; pass++)
         {
             foreach (var (name, subject) in (await NeedsAsync()).Select(PostgresNeeds.Split))
-                await PostgresCommands.DeclareAsync(Plan, new(name, subject, ""), Target(), "127.0.0.1", server.Port, Token);
+                await server.DeclareAsync(Plan, name, subject, Target());
         }
 
         await StartAsync();
@@ -136,7 +136,7 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
         await using var superuser = server.Source(PostgresPlan.Superuser, PostgresServer.SuperuserPassword, "ledger");
         await PostgresRoles.RunAsync(superuser, "ALTER FUNCTION pooler.user_lookup(text) OWNER TO postgres", Token);
         Assert.Equal(["SetLookup/ledger"], await NeedsAsync());
-        await PostgresCommands.DeclareAsync(Plan, new(PostgresNeeds.SetLookup, "ledger", ""), Target(), "127.0.0.1", server.Port, Token);
+        await server.DeclareAsync(Plan, PostgresNeeds.SetLookup, "ledger", Target());
         Assert.Empty(await NeedsAsync());
     }
 

@@ -78,7 +78,7 @@ public sealed class RealPostgresTests(PostgresServer server) : IClassFixture<Pos
     public async Task A_wrong_superuser_password_is_refused_and_not_repeated_in_the_error()
     {
         const string wrong = "super-wrong-Hg7f";
-        var refusal = await Assert.ThrowsAsync<PostgresException>(() => PostgresSql.EnsureAppDatabaseAsync(server.Plan, PostgresServer.Target(Password, wrong), "127.0.0.1", server.Port, Token));
+        var refusal = await Assert.ThrowsAsync<PostgresException>(() => server.EnsureAppDatabaseAsync(server.Plan, PostgresServer.Target(Password, wrong)));
         Assert.Equal(PostgresErrorCodes.InvalidPassword, refusal.SqlState);
         Assert.DoesNotContain(wrong, refusal.ToString(), StringComparison.Ordinal);
     }
@@ -93,7 +93,7 @@ public sealed class RealPostgresTests(PostgresServer server) : IClassFixture<Pos
     }
 
     private Task EnsureAsync(string password = Password) =>
-        PostgresSql.EnsureAppDatabaseAsync(server.Plan, PostgresServer.Target(password), "127.0.0.1", server.Port, Token);
+        server.EnsureAppDatabaseAsync(server.Plan, PostgresServer.Target(password));
 
     private async Task<object?> StateAsync()
     {

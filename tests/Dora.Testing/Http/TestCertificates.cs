@@ -12,10 +12,10 @@ public sealed class TestCertificates : IDisposable
     private readonly X509Certificate2 _authority;
 
     /// <summary>A fresh authority.</summary>
-    public TestCertificates()
+    public TestCertificates(string name = "test-ca")
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=test-ca", key, HashAlgorithmName.SHA256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
         _authority = request.CreateSelfSigned(_from, _to);
     }
