@@ -19,6 +19,9 @@ public static class ConditionTypes
 
     /// <summary>The API server refuses to delete the stack; there only while <c>spec.deletionProtection</c> is true.</summary>
     public const string DeletionProtected = "DeletionProtected";
+
+    /// <summary>Every certificate of the servers is there and valid; there only while engines have certificates.</summary>
+    public const string CertificatesCurrent = "CertificatesCurrent";
 }
 
 /// <summary>The rules of conditions.</summary>
