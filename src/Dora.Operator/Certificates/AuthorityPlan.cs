@@ -150,9 +150,18 @@ internal sealed class AuthorityPlan
         return leaf.NotBefore > Now && authority.Signer!.NotBefore <= Now ? "it is not valid yet" : null;
     }
 
-    // Roots that certificates in place lead up to.
-    private IEnumerable<Root> Needed() =>
-        _certificates.Select(certificate => certificate.Leaf).Where(leaf => leaf?.Usable(Now) == true).Select(leaf => leaf!.Root!).DistinctBy(root => root.Fingerprint);
+    // Roots that certificates in place lead up to. One whose own Secret lost its roots may still be believed by the others.
+    private IEnumerable<Root> Needed()
+    {
+        var believed = new Lazy<string>(() => Root.Bundle(_certificates
+            .SelectMany(certificate => Root.Bundle(certificate.Found?.Fields.GetValueOrDefault(CertificateRequest.Trust)))
+            .DistinctBy(root => root.Fingerprint)));
+        return _certificates
+            .Select(certificate => certificate.Leaf is { Root: null } ? Leaf.Of(certificate.Found!.With(CertificateRequest.Trust, believed.Value)) : certificate.Leaf)
+            .Where(leaf => leaf?.Serves(Now) == true)
+            .Select(leaf => leaf!.Root!)
+            .DistinctBy(root => root.Fingerprint);
+    }
 
     private int Newest(int generation) => _certificates.Select(certificate => certificate.Found is { } found ? Authority.GenerationOf(found) : 0).Append(generation).Max();
 

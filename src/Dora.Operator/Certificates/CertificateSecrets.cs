@@ -82,9 +82,9 @@ internal static class CertificateSecrets
 
     /// <summary>The same key and certificate with other roots to believe.</summary>
     public static SecretContent Trust(PlanStep.WriteCertificate step, SecretReading.Found secret, string bundle, DateTimeOffset now) =>
-        Leaf(step, new Dictionary<string, string>(secret.Fields) { [CertificateRequest.Trust] = bundle }, now, null);
+        Leaf(step, secret.With(CertificateRequest.Trust, bundle).Fields, now, null);
 
-    private static SecretContent Leaf(PlanStep.WriteCertificate step, Dictionary<string, string> fields, DateTimeOffset now, int? generation)
+    private static SecretContent Leaf(PlanStep.WriteCertificate step, IReadOnlyDictionary<string, string> fields, DateTimeOffset now, int? generation)
     {
         var written = new Dictionary<string, string?>();
         if (generation is not null)

@@ -31,8 +31,8 @@ internal sealed record Leaf(
     /// <summary>Whether it is time for another.</summary>
     public bool Due(DateTimeOffset now) => now >= Lifetimes.RenewAt(NotBefore, NotAfter);
 
-    /// <summary>Whether it serves now: its key is there, its time has come and is not over, and somebody is told to believe it.</summary>
-    public bool Usable(DateTimeOffset now) => KeyFits && NotBefore <= now && now < NotAfter && Root is not null && now < Root.NotAfter;
+    /// <summary>Whether servers may show it: its key is there, its time is not over, and somebody is told to believe it.</summary>
+    public bool Serves(DateTimeOffset now) => KeyFits && now < NotAfter && Root is not null && now < Root.NotAfter;
 
     /// <summary>The certificate in a Secret, or null where there is none that can be read.</summary>
     public static Leaf? Of(SecretReading.Found secret) => Known.GetValue(secret, static found => new(Read(found.Fields))).Leaf;

@@ -117,6 +117,9 @@ public abstract record SecretReading
         /// <summary>Its metadata.</summary>
         public ObjectMeta Meta { get; init; } = new();
 
+        /// <summary>The same with another value of one key.</summary>
+        public Found With(string key, string value) => this with { Fields = new Dictionary<string, string>(Fields, StringComparer.Ordinal) { [key] = value } };
+
         /// <inheritdoc/>
         public override string ToString() => "Found";
     }
