@@ -23,11 +23,14 @@ internal sealed class CertificateWorld
 
     private int _version;
 
+    private string AuthorityName => Operator.Certificates.Authority.SecretName(Stack.Metadata.Name!);
+
     public CertificateWorld(string spec = "{tier: Development, engines: {redis: {}}}", DateTimeOffset? start = null)
+        : this(StackFile.Read($"{{apiVersion: {StackResource.ApiVersion}, kind: {StackResource.Kind}, metadata: {{name: shop, namespace: default, uid: {Uid}, generation: 1}}, spec: {spec}}}")[0], start)
     {
-        Clock = new(start);
-        Stack = StackFile.Read($"{{apiVersion: {StackResource.ApiVersion}, kind: {StackResource.Kind}, metadata: {{name: shop, namespace: default, uid: {Uid}, generation: 1}}, spec: {spec}}}")[0];
     }
+
+    private CertificateWorld(ComplianceStack stack, DateTimeOffset? start = null) => (Stack, Clock) = (stack, new(start));
 
     public ManualClock Clock { get; }
 
@@ -49,7 +52,7 @@ internal sealed class CertificateWorld
     public StackObservation Observation => StackObservation.Nowhere(Stack, new()) with
     {
         Now = Clock.GetUtcNow(),
-        Credentials = Wanted.Select(one => one.Request.SecretName).Append(Authority).Distinct().ToDictionary(name => name, name => Secrets.GetValueOrDefault(name) ?? new SecretReading.Missing()),
+        Credentials = Wanted.Select(one => one.Request.SecretName).Append(AuthorityName).Distinct().ToDictionary(name => name, name => Secrets.GetValueOrDefault(name) ?? new SecretReading.Missing()),
     };
 
     public static CertificateWorld Issued(string spec = "{tier: Development, engines: {redis: {}}}")
@@ -57,6 +60,16 @@ internal sealed class CertificateWorld
         var world = new CertificateWorld(spec);
         world.Settle();
         return world;
+    }
+
+    /// <summary>The Secrets of certificates of a running stack, and when they were looked at.</summary>
+    public static (IReadOnlyDictionary<string, SecretReading> Secrets, DateTimeOffset Now) Of(ComplianceStack stack, IEnumerable<BoundEngine> engines)
+    {
+        var world = new CertificateWorld(stack);
+        world.Wanted.Clear();
+        world.Wanted.AddRange(engines.SelectMany(engine => engine.Cluster.Certificates.Select(request => (engine.Engine.Name, request))));
+        world.Settle();
+        return (world.Secrets, world.Clock.GetUtcNow());
     }
 
     public CertificatePlan Plan() => CertificatePlan.Of(Context, Wanted, Observation, Serving);
@@ -171,7 +184,7 @@ internal sealed class CertificateWorld
     private void Write(PlanStep.WriteCertificate step)
     {
         var name = step.Request.SecretName;
-        var authority = Found(Authority);
+        var authority = Found(AuthorityName);
         // As the store does: what was decided for another authority is not done.
         if (Operator.Certificates.Authority.GenerationOf(authority) != step.Generation)
             return;
