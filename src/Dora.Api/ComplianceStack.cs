@@ -85,7 +85,9 @@ public sealed record ComplianceStackStatus(
     [property: ListMap("type"), MaxItems(32)]
     IReadOnlyList<Condition>? Conditions = null,
     [property: ListMap("name"), MaxItems(16), Description("One entry for each engine.")]
-    IReadOnlyList<EngineStatus>? Engines = null)
+    IReadOnlyList<EngineStatus>? Engines = null,
+    [property: ListMap("secretName"), MaxItems(CertificateStatus.MostCertificates), Description("The register of certificates: the authority's, and one for each Secret that servers use.")]
+    IReadOnlyList<CertificateStatus>? Certificates = null)
 {
     /// <summary>Longest message of an engine or a condition (characters).</summary>
     public const int LongestMessage = 4096;

@@ -22,6 +22,9 @@ public static class ConditionTypes
 
     /// <summary>Every port of every server speaks TLS and nothing else, as measured.</summary>
     public const string EncryptedInTransit = "EncryptedInTransit";
+
+    /// <summary>Every certificate of the servers is there and valid; there only while engines have certificates.</summary>
+    public const string CertificatesCurrent = "CertificatesCurrent";
 }
 
 /// <summary>The rules of conditions.</summary>

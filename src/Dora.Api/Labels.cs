@@ -42,6 +42,15 @@ public static class Labels
     /// <summary>Pod annotation: hash of the configuration that needs a restart when it changes.</summary>
     public const string ConfigHash = "dora-operator.io/config";
 
+    /// <summary>Annotation of a stack: any new value makes a new certificate authority take the place of the old one.</summary>
+    public const string RotateAuthority = "dora-operator.io/rotate-ca";
+
+    /// <summary>Annotation of an authority's Secret and of those it issued: which authority of the stack, counted from 1.</summary>
+    public const string AuthorityGeneration = "dora-operator.io/ca-generation";
+
+    /// <summary>Annotation of a certificate's Secret: when its certificate or its roots last changed (RFC 3339).</summary>
+    public const string CertificateWritten = "dora-operator.io/certificate-written";
+
     /// <summary>Selects everything that the operator manages.</summary>
     public const string ManagedSelector = ManagedBy + "=" + ManagedByValue;
 }

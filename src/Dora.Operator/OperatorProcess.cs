@@ -49,9 +49,9 @@ internal sealed partial class OperatorProcess : IDisposable
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, journal, health, transport, new(client, clock), images, capabilities.Capabilities),
+            new(_view, credentials, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
-            new(client, credentials, journal, logs.CreateLogger<PlanExecutor>()),
+            new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>()),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,
             transport,

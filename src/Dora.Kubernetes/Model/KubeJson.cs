@@ -31,6 +31,7 @@ namespace Dora.Kubernetes.Model;
 [JsonSerializable(typeof(KubeList<ValidatingAdmissionPolicy>))]
 [JsonSerializable(typeof(KubeList<ValidatingAdmissionPolicyBinding>))]
 [JsonSerializable(typeof(KubeList<Lease>))]
+[JsonSerializable(typeof(KubeList<Certificate>))]
 [JsonSerializable(typeof(KubeList<KubeEvent>))]
 public sealed partial class KubeJson : JsonSerializerContext
 {
@@ -57,7 +58,7 @@ public sealed partial class KubeJson : JsonSerializerContext
 public sealed record KubeType<T>(KubeResource Resource, JsonTypeInfo<T> Json, JsonTypeInfo<KubeList<T>> ListJson)
     where T : class, IKubeObject;
 
-/// <summary>The built-in kinds that this project uses.</summary>
+/// <summary>The kinds that this project uses: built-in ones, and cert-manager's.</summary>
 public static class KubeTypes
 {
     private const string Apps = "apps";
@@ -122,6 +123,9 @@ public static class KubeTypes
     /// <summary>ValidatingAdmissionPolicyBindings (Kubernetes 1.30 on).</summary>
     public static KubeType<ValidatingAdmissionPolicyBinding> ValidatingAdmissionPolicyBindings { get; } = new(
         new(Admission, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", Namespaced: false), KubeJson.Wire.ValidatingAdmissionPolicyBinding, KubeJson.Wire.KubeListValidatingAdmissionPolicyBinding);
+
+    /// <summary>Certificates of cert-manager, where that is installed.</summary>
+    public static KubeType<Certificate> Certificates { get; } = new(new("cert-manager.io", "v1", "certificates", "Certificate"), KubeJson.Wire.Certificate, KubeJson.Wire.KubeListCertificate);
 
     /// <summary>Leases.</summary>
     public static KubeType<Lease> Leases { get; } = new(new("coordination.k8s.io", "v1", "leases", "Lease"), KubeJson.Wire.Lease, KubeJson.Wire.KubeListLease);

@@ -50,6 +50,8 @@ internal static class OperatorAccess
         On(KubeTypes.Pods.Resource, [.. Watch, "patch", "delete"]),
         // By name only: who may list Secrets reads all of them.
         On(KubeTypes.Secrets.Resource, ["get", "create", "patch"]),
+        // By name, and only for stacks whose certificates cert-manager makes.
+        On(KubeTypes.Certificates.Resource, ["get", .. Apply, "delete"]),
         On(KubeTypes.Events.Resource, ["create", "patch"]),
         // Kubernetes lets nobody grant what they do not hold.
         .. EngineCatalogue.All.SelectMany(engine => engine.Grants),

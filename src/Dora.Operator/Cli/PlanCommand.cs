@@ -56,6 +56,10 @@ internal static class PlanCommand
                 Write(output, apply.Manifest.Body);
             else if (step is PlanStep.CreateCredential create)
                 Write(output, Preview(stack, create));
+            else if (step is PlanStep.WriteAuthority authority)
+                Write(output, Preview(stack, authority.SecretName, "Opaque", "<the stack's own authority, made once>"));
+            else if (step is PlanStep.WriteCertificate certificate)
+                Write(output, Preview(stack, certificate.Request.SecretName, "kubernetes.io/tls", $"<for {string.Join(", ", certificate.Request.DnsNames)}>"));
         }
 
         return plan.Violations.Count == 0;
@@ -66,6 +70,15 @@ internal static class PlanCommand
         output.WriteLine("---");
         output.Write(KubeYaml.Write(body));
     }
+
+    private static JsonObject Preview(ComplianceStack stack, string name, string type, string certificate) => new()
+    {
+        ["apiVersion"] = "v1",
+        ["kind"] = "Secret",
+        ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = stack.Metadata.Namespace },
+        ["type"] = type,
+        ["stringData"] = new JsonObject { [Engines.CertificateRequest.Chain] = certificate, [Engines.CertificateRequest.Key] = "<a private key>" },
+    };
 
     private static JsonObject Preview(ComplianceStack stack, PlanStep.CreateCredential create)
     {

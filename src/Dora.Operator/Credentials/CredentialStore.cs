@@ -64,8 +64,7 @@ public sealed class CredentialStore(KubeClient client, TimeProvider clock)
         var id = (stack.Metadata.Namespace, step.Request.SecretName);
         try
         {
-            await client.CreateAsync(KubeTypes.Secrets, secret, cancellationToken).ConfigureAwait(false);
-            _kept[id] = (new(fields, step.Owned), stack.Metadata.Uid ?? "", clock.GetTimestamp());
+            Remember(stack, await client.CreateAsync(KubeTypes.Secrets, secret, cancellationToken).ConfigureAwait(false));
         }
         catch (KubeAlreadyExistsException)
         {
@@ -100,6 +99,16 @@ public sealed class CredentialStore(KubeClient client, TimeProvider clock)
         return fields;
     }
 
+    /// <summary>Remembers a Secret as the API server just answered it.</summary>
+    /// <exception cref="FormatException">A value is not base64.</exception>
+    internal SecretReading.Found Remember(ComplianceStack stack, Secret secret)
+    {
+        var fields = (secret.Data ?? new Dictionary<string, string>()).ToDictionary(pair => pair.Key, pair => Encoding.UTF8.GetString(Convert.FromBase64String(pair.Value)), StringComparer.Ordinal);
+        var found = new SecretReading.Found(fields, secret.Metadata.OwnedBy(stack)) { Meta = secret.Metadata };
+        _kept[(stack.Metadata.Namespace, secret.Metadata.Name!)] = (found, stack.Metadata.Uid ?? "", clock.GetTimestamp());
+        return found;
+    }
+
     private async Task<SecretReading> FetchAsync(ComplianceStack stack, string name, CancellationToken cancellationToken)
     {
         try
@@ -107,11 +116,7 @@ public sealed class CredentialStore(KubeClient client, TimeProvider clock)
             var secret = await client.FindAsync(KubeTypes.Secrets, stack.Metadata.Namespace, name, cancellationToken).ConfigureAwait(false);
             if (secret is null)
                 return new SecretReading.Missing();
-            var fields = (secret.Data ?? new Dictionary<string, string>()).ToDictionary(pair => pair.Key, pair => Encoding.UTF8.GetString(Convert.FromBase64String(pair.Value)), StringComparer.Ordinal);
-            var owned = secret.Metadata.OwnerReferences?.Any(owner => owner.Uid == stack.Metadata.Uid) == true;
-            var found = new SecretReading.Found(fields, owned);
-            _kept[(stack.Metadata.Namespace, name)] = (found, stack.Metadata.Uid ?? "", clock.GetTimestamp());
-            return found;
+            return Remember(stack, secret);
         }
         catch (KubeException exception)
         {

@@ -11,7 +11,7 @@ public sealed partial class EngineProber(TimeProvider clock, ILogger<EngineProbe
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(8);
 
-    /// <summary>Findings by engine; engines without pods or without credentials are not asked.</summary>
+    /// <summary>Findings by engine; engines without pods, credentials or certificates are not asked.</summary>
     public async Task<IReadOnlyDictionary<string, EngineHealth>> ProbeAsync(StackObservation observed, StackPlan plan, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
@@ -27,7 +27,7 @@ public sealed partial class EngineProber(TimeProvider clock, ILogger<EngineProbe
             Before = engine.Observed.Health,
             Said = [.. plan.Steps.OfType<PlanStep.Command>().Where(step => step.Engine == name).Select(step => step.What)],
         };
-        if (!target.Members.Any(member => member.Address is not null) || engine.Cluster.Credentials().Any(request => !target.Secrets.ContainsKey(request.SecretName)))
+        if (!target.Members.Any(member => member.Address is not null) || NeededSecrets(engine).Any(name => !target.Secrets.ContainsKey(name)))
             return (name, null);
         using var deadline = new CancellationTokenSource(Patience, clock);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
@@ -42,6 +42,9 @@ public sealed partial class EngineProber(TimeProvider clock, ILogger<EngineProbe
         }
     }
 
+    private static IEnumerable<string> NeededSecrets(BoundEngine engine) =>
+        engine.Cluster.Credentials().Select(request => request.SecretName).Concat(engine.Cluster.Certificates.Select(request => request.SecretName));
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Namespace}/{Stack}: probe of {Engine} failed: {Type}: {Problem}")]
     private static partial void LogProbeFailed(ILogger logger, string? @namespace, string? stack, string engine, string type, string problem);
 }
@@ -54,8 +57,10 @@ public static class EngineTargets
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(observed);
+        // The key of the stack's own authority is nobody's but the operator's.
+        var authority = Certificates.Authority.SecretName(observed.Stack.Metadata.Name ?? "");
         var secrets = observed.Credentials
-            .Where(pair => pair.Value is SecretReading.Found)
+            .Where(pair => pair.Value is SecretReading.Found && pair.Key != authority)
             .ToDictionary(pair => pair.Key, pair => ((SecretReading.Found)pair.Value).Fields, StringComparer.Ordinal);
         return new(Members(engine.Engine.Name, observed), secrets);
     }

@@ -4,13 +4,14 @@ using Dora.Engines.Rendering;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
 using Microsoft.Extensions.Logging;
 
 namespace Dora.Operator.Stacks;
 
 /// <summary>Carries out a plan, step by step. It decides nothing; a step that is refused is reported and the rest goes on.</summary>
-public sealed partial class PlanExecutor(KubeClient client, CredentialStore credentials, WriteJournal journal, ILogger<PlanExecutor> logger)
+public sealed partial class PlanExecutor(KubeClient client, CredentialStore credentials, CertificateStore certificates, WriteJournal journal, ILogger<PlanExecutor> logger)
 {
     /// <summary>Does every step.</summary>
     /// <exception cref="KubeUnavailableException">The API server does not answer; the rest is done in a later pass.</exception>
@@ -30,6 +31,10 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             catch (KubeNotFoundException) when (step is PlanStep.Prune or PlanStep.RestartMember or PlanStep.LabelRole or PlanStep.SetOwner or PlanStep.GrowClaim)
             {
                 // Gone already; the cache will say so.
+            }
+            catch (KubeException exception) when (step is PlanStep.WriteAuthority or PlanStep.WriteCertificate && exception is KubeConflictException or KubeAlreadyExistsException or KubeNotFoundException)
+            {
+                // Somebody changed the Secret since it was read: it is read and judged again.
             }
             catch (KubeForbiddenException exception) when (step is PlanStep.GrowClaim && Admission(exception) is not null)
             {
@@ -107,6 +112,12 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
                 return PruneAsync(ns, stack.Metadata.Name, prune, cancellationToken);
             case PlanStep.CreateCredential create:
                 return credentials.CreateAsync(stack, create, new EngineNames(StackPlanner.Context(stack, observed.Images, observed.Capabilities), create.Engine), cancellationToken);
+            case PlanStep.WriteAuthority authority:
+                LogAuthority(logger, ns, stack.Metadata.Name, authority.Change, authority.SecretName, authority.Generation, authority.Reason);
+                return certificates.WriteAsync(stack, StackPlanner.Context(stack, observed.Images, observed.Capabilities), authority, cancellationToken);
+            case PlanStep.WriteCertificate certificate:
+                LogCertificate(logger, ns, stack.Metadata.Name, certificate.Change, certificate.Request.SecretName, certificate.Reason);
+                return certificates.WriteAsync(stack, StackPlanner.Context(stack, observed.Images, observed.Capabilities), certificate, cancellationToken);
             case PlanStep.GrowClaim grow:
                 return client.PatchAsync(KubeTypes.PersistentVolumeClaims, ns, grow.Name, KubePatch.Merge(new JsonObject
                 {
@@ -178,6 +189,12 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Engine}: restarting {Pod}: {Why}")]
     private static partial void LogRestart(ILogger logger, string? @namespace, string? stack, string engine, string pod, string why);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} authority {Generation} in {Secret}: {Why}")]
+    private static partial void LogAuthority(ILogger logger, string? @namespace, string? stack, AuthorityChange change, string secret, int generation, string why);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} certificate in {Secret}: {Why}")]
+    private static partial void LogCertificate(ILogger logger, string? @namespace, string? stack, CertificateChange change, string secret, string why);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Step} failed: {Problem}")]
     private static partial void LogCommandFailed(ILogger logger, string step, string problem);

@@ -17,6 +17,10 @@ public sealed class StackEvents(EventRecorder recorder)
         Stalled(stack, now);
         Unprotected(stack, now);
         Unencrypted(stack, now);
+        Authority(stack, report);
+        foreach (var certificate in now.Certificates ?? [])
+            Certificate(stack, stack.Status?.Certificates?.FirstOrDefault(before => before.SecretName == certificate.SecretName), certificate);
+        NotCurrent(stack, now);
         foreach (var engine in now.Engines ?? [])
             Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
         foreach (var failure in report.Failures.Where(failure => !failure.Lasting))
@@ -65,6 +69,36 @@ public sealed class StackEvents(EventRecorder recorder)
         var before = stack.Status?.Conditions.Find(ConditionTypes.DeletionProtected);
         if (now.Conditions.Find(ConditionTypes.DeletionProtected) is { Status: Conditions.False } condition && condition.Message != before?.Message)
             Record(stack, KubeEventType.Warning, condition.Reason, "Validate", condition.Message);
+    }
+
+    private void Authority(ComplianceStack stack, ExecutionReport report)
+    {
+        foreach (var step in report.Done.OfType<PlanStep.WriteAuthority>())
+        {
+            var (reason, note) = step.Change switch
+            {
+                AuthorityChange.Create => ("AuthorityCreated", $"authority {step.Generation} was made in Secret {step.SecretName}: {step.Reason}"),
+                AuthorityChange.Renew => ("AuthorityRenewed", $"authority {step.Generation} is believed beside the one before, and will take its place: {step.Reason}"),
+                _ when step.Older.Count == 0 => ("AuthorityRetired", $"only authority {step.Generation} is believed now: {step.Reason}"),
+                _ => ("AuthorityAdopted", $"another authority is believed beside authority {step.Generation}: {step.Reason}"),
+            };
+            Record(stack, KubeEventType.Normal, reason, "Certify", note);
+        }
+    }
+
+    private void Certificate(ComplianceStack stack, CertificateStatus? before, CertificateStatus now)
+    {
+        if (before?.Serial == now.Serial || now.DnsNames is null)
+            return;
+        Record(stack, KubeEventType.Normal, before is null ? "CertificateIssued" : "CertificateRenewed", "Certify", $"Secret {now.SecretName} holds certificate {now.Serial} of {now.Issuer}, valid until {now.NotAfter:yyyy-MM-dd HH:mm} UTC");
+    }
+
+    private void NotCurrent(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        var before = stack.Status?.Conditions.Find(ConditionTypes.CertificatesCurrent);
+        // A new stack has none yet, which is no news.
+        if (now.Conditions.Find(ConditionTypes.CertificatesCurrent) is { Status: Conditions.False } condition && before is not null && condition.Message != before.Message)
+            Record(stack, KubeEventType.Warning, condition.Reason, "Certify", condition.Message);
     }
 
     private void Engine(ComplianceStack stack, EngineStatus? before, EngineStatus now)

@@ -27,11 +27,17 @@ public sealed record StackObservation(
     ImageSource Images,
     ClusterCapabilities Capabilities)
 {
+    /// <summary>When this was observed; decides whether certificates are due.</summary>
+    public DateTimeOffset Now { get; init; }
+
     /// <summary>Whether deletion is refused; read only for a stack that asks for it.</summary>
     public ProtectionReading Protection { get; init; }
 
     /// <summary>What the ports of the servers last showed.</summary>
     public IReadOnlyList<Transport.MeasuredPort> Ports { get; init; } = [];
+
+    /// <summary>Whether the API server serves cert-manager's Certificates; asked only for a stack that wants them.</summary>
+    public bool CertManager { get; init; }
 
     /// <summary>StorageClasses that were read because a claim of theirs shall grow.</summary>
     public IReadOnlyDictionary<string, ClassReading> Classes { get; init; } = FrozenDictionary<string, ClassReading>.Empty;
@@ -107,8 +113,16 @@ public abstract record SecretReading
     }
 
     /// <summary>It exists; decoded values.</summary>
+    /// <param name="Fields">Decoded values by key. Never logged.</param>
+    /// <param name="Owned">Whether it goes with the stack.</param>
     public sealed record Found(IReadOnlyDictionary<string, string> Fields, bool Owned) : SecretReading
     {
+        /// <summary>Its metadata.</summary>
+        public ObjectMeta Meta { get; init; } = new();
+
+        /// <summary>The same with another value of one key.</summary>
+        public Found With(string key, string value) => this with { Fields = new Dictionary<string, string>(Fields, StringComparer.Ordinal) { [key] = value } };
+
         /// <inheritdoc/>
         public override string ToString() => "Found";
     }

@@ -3,13 +3,24 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
 using Dora.Operator.Transport;
 
 namespace Dora.Operator.Stacks;
 
 /// <summary>Gathers what is known of a stack: from the caches, and its credentials by name.</summary>
-public sealed class StackObserver(ClusterView view, CredentialStore credentials, WriteJournal journal, HealthStore health, TransportStore transport, DeletionGuard guard, ImageSource images, ClusterCapabilities capabilities)
+public sealed class StackObserver(
+    ClusterView view,
+    CredentialStore credentials,
+    CertManagerView certManager,
+    WriteJournal journal,
+    HealthStore health,
+    TransportStore transport,
+    DeletionGuard guard,
+    ImageSource images,
+    ClusterCapabilities capabilities,
+    TimeProvider clock)
 {
     /// <summary>The observation, or null when the stack is gone.</summary>
     public async Task<StackObservation?> LoadAsync(ObjectKey key, CancellationToken cancellationToken)
@@ -27,6 +38,13 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
                 live[new(kind.Resource, value.Meta.Name!)] = value;
         }
 
+        // Volumes without a status: a stack created again over data that its old passwords open.
+        var isNew = stack.Status is null && unreadable.Count == 0 && !live.Values.Any(value => value.Object is PersistentVolumeClaim);
+        var names = Secrets(stack);
+        var secrets = await credentials.ReadAsync(stack, names.All, isNew, cancellationToken).ConfigureAwait(false);
+        var others = Foreign(stack, names.Certificates, secrets);
+        var served = others.Count > 0 && await certManager.ReadAsync(stack, others, live, unreadable, cancellationToken).ConfigureAwait(false);
+
         var pending = new Dictionary<ObjectId, string>();
         foreach (var id in journal.Open(key))
         {
@@ -37,12 +55,11 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
         List<Pod> pods = [.. live.Values.Select(value => value.Object).OfType<Pod>()];
         foreach (var pod in pods)
             live.Remove(new(KubeTypes.Pods.Resource, pod.Metadata.Name!));
-        // Volumes without a status: a stack created again over data that its old passwords open.
-        var isNew = stack.Status is null && unreadable.Count == 0 && !live.Values.Any(value => value.Object is PersistentVolumeClaim);
-        var secrets = await credentials.ReadAsync(stack, Secrets(stack), isNew, cancellationToken).ConfigureAwait(false);
         return new(stack, live, pods, health.Of(key), secrets, pending, unreadable, images, capabilities)
         {
             Ports = transport.Of(key),
+            Now = clock.GetUtcNow(),
+            CertManager = served,
             Refusals = journal.Refusals(key),
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
         };
@@ -53,17 +70,24 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
         ? []
         : [.. view.Kinds.Where(kind => kind.Covers(key.Namespace)).SelectMany(kind => kind.Of(key.Namespace, key.Name))];
 
-    private List<string> Secrets(ComplianceStack stack)
+    // Names of Certificates that cert-manager has or shall have; also of an engine or an issuer that was given up, so that they go.
+    private static List<string> Foreign(ComplianceStack stack, IReadOnlyList<string> wanted, IReadOnlyDictionary<string, SecretReading> secrets) => stack.Spec.Tls?.Issuer == TlsIssuer.CertManager
+        ? [.. wanted.Union((stack.Status?.Certificates ?? []).Select(certificate => certificate.SecretName), StringComparer.Ordinal)]
+        : [.. wanted.Where(name => secrets[name] is SecretReading.Found found && CertificateSecrets.IsOfCertManager(found))];
+
+    private (IReadOnlyList<string> All, IReadOnlyList<string> Certificates) Secrets(ComplianceStack stack)
     {
         var context = StackPlanner.Context(stack, images, capabilities);
-        var names = new List<string>();
+        var (names, certificates) = (new List<string>(), new List<string>());
         foreach (var engine in EngineCatalogue.All)
         {
             if (!stack.Spec.Engines.TryGetValue(engine.Name, out var settings))
                 continue;
             try
             {
-                names.AddRange(engine.Bind(context, settings).Credentials().Select(request => request.SecretName));
+                var cluster = engine.Bind(context, settings);
+                names.AddRange(cluster.Credentials().Select(request => request.SecretName));
+                certificates.AddRange(cluster.Certificates.Select(request => request.SecretName));
             }
             catch (System.Text.Json.JsonException)
             {
@@ -71,7 +95,12 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
             }
         }
 
-        return names;
+        // Servers of several engines may share one.
+        certificates = [.. certificates.Distinct(StringComparer.Ordinal)];
+        names.AddRange(certificates);
+        if (certificates.Count > 0 && context.Tls is { Issuer: TlsIssuer.Operator })
+            names.Add(Authority.SecretName(context.Name));
+        return (names, certificates);
     }
 }
 

@@ -16,6 +16,9 @@ public sealed record StackPlan(
     /// <summary>Volumes that are not as large as asked; everything else goes on.</summary>
     public IReadOnlyList<VolumeProblem> Volumes { get; init; } = [];
 
+    /// <summary>The servers' certificates.</summary>
+    internal Certificates.CertificatePlan Certificates { get; init; } = Operator.Certificates.CertificatePlan.None;
+
     /// <summary>StorageClasses that must be read before it can be decided whether claims grow; mostly none.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
 }
@@ -49,6 +52,40 @@ public abstract record PlanStep
     /// <param name="Owned">Whether it goes with the stack.</param>
     public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep;
 
+    /// <summary>Writing of the Secret of the stack's own certificate authority.</summary>
+    /// <param name="SecretName">Name of the Secret.</param>
+    /// <param name="Change">What becomes of it.</param>
+    /// <param name="Generation">Which authority of the stack it is then, counted from 1.</param>
+    /// <param name="Older">Older roots, PEM, that are believed beside it.</param>
+    /// <param name="Asked">The value of <see cref="Labels.RotateAuthority"/> that it answers, or null.</param>
+    /// <param name="ResourceVersion">The state of the Secret that this was decided on; null for a new one.</param>
+    /// <param name="Owned">Whether a new one goes with the stack.</param>
+    /// <param name="Reason">Why, for people.</param>
+    public sealed record WriteAuthority(
+        string SecretName,
+        AuthorityChange Change,
+        int Generation,
+        IReadOnlyList<string> Older,
+        string? Asked,
+        string? ResourceVersion,
+        bool Owned,
+        string Reason) : PlanStep;
+
+    /// <summary>Writing of the Secret of a server's certificate.</summary>
+    /// <param name="Engine">The engine whose servers use it.</param>
+    /// <param name="Request">What it shall prove.</param>
+    /// <param name="Change">What becomes of it.</param>
+    /// <param name="Generation">The authority that this was decided for.</param>
+    /// <param name="ResourceVersion">The state of the Secret that this was decided on; null for a new one.</param>
+    /// <param name="Reason">Why, for people.</param>
+    public sealed record WriteCertificate(
+        string Engine,
+        CertificateRequest Request,
+        CertificateChange Change,
+        int Generation,
+        string? ResourceVersion,
+        string Reason) : PlanStep;
+
     /// <summary>Growth of an existing claim.</summary>
     /// <param name="Name">Name of the claim.</param>
     /// <param name="Size">What it shall ask for.</param>
@@ -66,6 +103,32 @@ public abstract record PlanStep
 
     /// <summary>Saying something to the servers.</summary>
     public sealed record Command(string Engine, EngineCommand What) : PlanStep;
+}
+
+/// <summary>What becomes of an authority.</summary>
+public enum AuthorityChange
+{
+    /// <summary>It is made.</summary>
+    Create,
+
+    /// <summary>A new root takes the place of the one that signs.</summary>
+    Renew,
+
+    /// <summary>Only the older roots that are believed change.</summary>
+    Older,
+}
+
+/// <summary>What becomes of a server's certificate.</summary>
+public enum CertificateChange
+{
+    /// <summary>It is made, with its Secret.</summary>
+    Create,
+
+    /// <summary>It is made anew, with another key.</summary>
+    Issue,
+
+    /// <summary>It stays; only the roots that the server believes change.</summary>
+    Trust,
 }
 
 /// <summary>Why an object is applied.</summary>

@@ -20,30 +20,37 @@ public static class StackPlanner
         var blocked = violations.Count > 0;
         var engines = Bind(observed, violations);
         var free = !observed.Stack.Spec.Paused && observed.Stack.Metadata.DeletionTimestamp is null;
-        // Whatever is wrong with the spec, clients must find the master that the servers elected.
+        var certificates = Certificates(engines, observed);
+        // Whatever is wrong with the spec, clients must find the master that the servers elected, and no certificate may run out.
         if (blocked)
-            return new([.. free ? engines.SelectMany(engine => Roles(engine, observed)) : []], violations, engines);
+            return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : []], violations, engines) { Certificates = certificates };
 
         var steps = new List<PlanStep>();
-        var wanted = new HashSet<ObjectId>();
+        var wanted = certificates.Objects.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)).ToHashSet();
         var claims = new List<ClaimPlan>();
+        var sound = new HashSet<string>(StringComparer.Ordinal);
         foreach (var engine in engines)
         {
-            var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).ToList();
+            var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
             var desired = engine.Cluster.Render(engine.Observed);
             wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
             found.AddRange(Collisions(engine, desired, observed));
-            violations.AddRange(found);
+            violations.AddRange(found.Except(violations));
+            if (found.Count == 0)
+                sound.Add(engine.Engine.Name);
             claims.Add(ClaimPlan.Of(engine, desired, observed));
             if (free)
                 steps.AddRange(found.Count == 0 ? EngineSteps(engine, desired, claims[^1], observed) : Roles(engine, observed));
         }
 
+        if (free)
+            steps.InsertRange(0, CertificateSteps(certificates, sound, observed));
         // A settings error may hide what an engine wants; then nothing of the stack is removed.
         if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
         return new(steps, violations, engines)
         {
+            Certificates = certificates,
             Volumes = [.. claims.SelectMany(plan => plan.Problems)],
             Unread = [.. claims.SelectMany(plan => plan.Unread).Distinct()],
         };
@@ -178,6 +185,29 @@ public static class StackPlanner
         if (applies.Count == 0 && engine.Observed.Rolling is { Step: RollingStep.Restart, Pod: { Uid: { } uid } member } rolling)
             yield return new PlanStep.RestartMember(engine.Engine.Name, member.Name, uid, rolling.Reason);
     }
+
+    private static Certificates.CertificatePlan Certificates(List<BoundEngine> engines, StackObservation observed)
+    {
+        var users = engines.Where(engine => engine.Cluster.Certificates.Count > 0).ToList();
+        return Operator.Certificates.CertificatePlan.Of(
+            Context(observed.Stack, observed.Images, observed.Capabilities),
+            users.SelectMany(engine => engine.Cluster.Certificates.Select(request => (engine.Engine.Name, request))),
+            observed,
+            serving: users.TrueForAll(engine => engine.Observed.Workload is null || engine.Observed.Health?.Verdict == EngineVerdict.Healthy));
+    }
+
+    // Clients learn of a root before a server shows a certificate of it. For engines with something wrong nothing new is made, and
+    // what serves goes on serving.
+    private static IEnumerable<PlanStep> CertificateSteps(Certificates.CertificatePlan certificates, HashSet<string> sound, StackObservation observed) => certificates.Objects
+        .Select(manifest => Apply(manifest, observed))
+        .OfType<PlanStep>()
+        .Concat(certificates.Steps)
+        .Where(step => step switch
+        {
+            PlanStep.WriteCertificate { Change: CertificateChange.Create } create => sound.Contains(create.Engine),
+            PlanStep.WriteAuthority { Change: AuthorityChange.Create } or PlanStep.Apply { Change: ObjectChangeKind.Missing } => sound.Count > 0,
+            _ => true,
+        });
 
     private static PlanStep.Apply? Apply(Manifest manifest, StackObservation observed)
     {

@@ -37,12 +37,14 @@ public static class StackStatus
             new(ConditionTypes.Compliant, Conditions.Unknown, "NotEvaluated", "no control has been evaluated yet"),
             .. Protection(observed),
             .. plan.Engines.Count > 0 ? [Transport.EncryptionRules.Encrypted(plan, observed.Ports)] : Array.Empty<Condition>(),
+            .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(
             stack.Metadata.Generation,
             Conditions.Carry(stack.Status?.Conditions, conditions, stack.Metadata.Generation ?? 0, now),
-            [.. findings.Select(finding => finding.Status)]);
+            [.. findings.Select(finding => finding.Status)],
+            Certificates.CertificateRegister.Entries(plan.Certificates));
     }
 
     private static Condition Stalled(StackPlan plan, ExecutionReport report, StackObservation observed)
@@ -88,7 +90,7 @@ public static class StackStatus
         if (stalled.Status == Conditions.True)
             return new(ConditionTypes.Ready, Conditions.False, stalled.Reason, "the spec as it stands is not carried out; what runs keeps running");
         // What was applied and has not come back by the watch yet may still change what is found.
-        var open = report.Done.Any(step => !Routine(step)) || report.Failures.Count > 0 || observed.Pending.Count > 0;
+        var open = report.Done.Any(Opens) || report.Failures.Count > 0 || observed.Pending.Count > 0;
         if (open && !observed.Stack.Spec.Paused)
             return new(ConditionTypes.Ready, Conditions.False, "Applying", "changes were just applied");
         return plan.Engines.Count == 0
@@ -96,8 +98,12 @@ public static class StackStatus
             : new(ConditionTypes.Ready, Conditions.True, "AllEnginesReady", string.Create(CultureInfo.InvariantCulture, $"{findings.Count} of {findings.Count} engines serve as asked"));
     }
 
-    // Changes nothing of what is asked for.
-    private static bool Routine(PlanStep step) => step is PlanStep.LabelRole || (step is PlanStep.Command command && Transport.EncryptionRules.TakesUpCertificate(command.What));
+    // A role's label and a certificate that is renewed change nothing that the servers are asked to be.
+    private static bool Opens(PlanStep step) => step
+        is not PlanStep.LabelRole
+        and not PlanStep.WriteAuthority { Change: not AuthorityChange.Create }
+        and not PlanStep.WriteCertificate { Change: not CertificateChange.Create }
+        && !(step is PlanStep.Command command && Transport.EncryptionRules.TakesUpCertificate(command.What));
 
     private static EngineFinding Judge(BoundEngine engine, StackObservation observed, StackPlan plan, EngineHealth? health)
     {

@@ -18,6 +18,7 @@ public sealed class OperatorAccessTests
         new(StackResource.Group, "compliancestacks/status", "patch"),
         new(StackResource.Group, "compliancestacks/finalizers", "update"),
         new("", "secrets", "get"),
+        new("cert-manager.io", "certificates", "get"),
         new("events.k8s.io", "events", "create"),
         new("events.k8s.io", "events", "patch"),
     ];
@@ -100,6 +101,7 @@ public sealed class OperatorAccessTests
         PlanStep.Apply apply => [On(apply.Manifest.Resource, "patch"), On(apply.Manifest.Resource, "create")],
         PlanStep.Prune prune => [On(prune.Resource, "delete")],
         PlanStep.CreateCredential => [On(KubeTypes.Secrets.Resource, "create")],
+        PlanStep.WriteAuthority or PlanStep.WriteCertificate => [On(KubeTypes.Secrets.Resource, "create"), On(KubeTypes.Secrets.Resource, "patch")],
         PlanStep.GrowClaim => [On(KubeTypes.PersistentVolumeClaims.Resource, "patch")],
         PlanStep.SetOwner owner => [On(owner.Resource, "patch")],
         PlanStep.RestartMember => [On(KubeTypes.Pods.Resource, "delete")],

@@ -2,8 +2,10 @@ using System.Text.Json;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
 using Dora.Operator.Stacks;
+using Dora.Operator.Tests.Certificates;
 using Dora.Testing;
 
 namespace Dora.Operator.Tests.Access;
@@ -28,7 +30,24 @@ internal static class PlansOfEveryKind
                 steps.AddRange(StackPlanner.Plan(running with { Stack = Without(stack, engine) }).Steps);
         }
 
+        steps.AddRange(OfCertificates());
         return steps;
+    }
+
+    /// <summary>Certificates from the stack's own authority, from the first to a rotation, and from cert-manager.</summary>
+    private static IEnumerable<PlanStep> OfCertificates()
+    {
+        var world = CertificateWorld.Issued();
+        world.Annotate("now");
+        var foreign = new CertificateWorld("{tier: Development, engines: {redis: {}}, tls: {issuer: CertManager, issuerRef: {name: corporate}}}");
+        var objects = CertificatePlan.Of(foreign.Context, foreign.Wanted, foreign.Observation with { CertManager = true }, serving: true).Objects;
+        return
+        [
+            .. new CertificateWorld().Plan().Steps,
+            .. world.Plan().Steps,
+            .. objects.Select(manifest => new PlanStep.Apply(manifest, "hash", ObjectChangeKind.Missing)),
+            .. objects.Select(manifest => new PlanStep.Prune(manifest.Resource, manifest.Name, "uid")),
+        ];
     }
 
     /// <summary>An object by its kind.</summary>
@@ -43,6 +62,7 @@ internal static class PlansOfEveryKind
         "rolebindings" => manifest.Body.Deserialize(KubeTypes.RoleBindings.Json)!,
         "poddisruptionbudgets" => manifest.Body.Deserialize(KubeTypes.PodDisruptionBudgets.Json)!,
         "networkpolicies" => manifest.Body.Deserialize(KubeTypes.NetworkPolicies.Json)!,
+        "certificates" => manifest.Body.Deserialize(KubeTypes.Certificates.Json)!,
         "persistentvolumeclaims" => manifest.Body.Deserialize(KubeTypes.PersistentVolumeClaims.Json)!,
         _ => throw new ArgumentException($"{manifest.Resource} is rendered by an engine, but not known here", nameof(manifest)),
     };
@@ -89,7 +109,10 @@ internal static class PlansOfEveryKind
         var secrets = plan.Engines.SelectMany(engine => engine.Cluster.Credentials()).ToDictionary(
             request => request.SecretName,
             request => (SecretReading)new SecretReading.Found(request.Fields.ToDictionary(field => field.Key, _ => "value"), !owned));
-        return StackObservation.Nowhere(stack, new()) with { Live = live, Pods = pods, Health = health, Credentials = secrets };
+        var certificates = CertificateWorld.Of(stack, plan.Engines);
+        foreach (var (name, secret) in certificates.Secrets)
+            secrets[name] = secret;
+        return StackObservation.Nowhere(stack, new()) with { Now = certificates.Now, Live = live, Pods = pods, Health = health, Credentials = secrets };
     }
 
     /// <summary>One claim of the stack's and one of nobody's, both smaller than any wish.</summary>

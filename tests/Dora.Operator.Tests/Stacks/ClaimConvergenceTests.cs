@@ -71,8 +71,8 @@ public sealed class ClaimConvergenceTests
             var journal = new WriteJournal(TimeProvider.System);
             var credentials = new CredentialStore(_client, TimeProvider.System);
             var view = new ClusterView(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => _changed.Release(), journal.Removed, TimeProvider.System, NullLogger.Instance);
-            _observer = new(view, credentials, journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false));
-            _executor = new(_client, credentials, journal, NullLogger<PlanExecutor>.Instance);
+            _observer = new(view, credentials, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+            _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
             _view = view.RunAsync(_stop.Token);
         }
 

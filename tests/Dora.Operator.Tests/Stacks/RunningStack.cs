@@ -3,6 +3,7 @@ using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Cli;
 using Dora.Operator.Stacks;
+using Dora.Operator.Tests.Certificates;
 
 namespace Dora.Operator.Tests.Stacks;
 
@@ -13,6 +14,7 @@ internal sealed class RunningStack
 
     private readonly Dictionary<ObjectId, LiveObject> _live = [];
     private readonly StackPlan _plan;
+    private readonly (IReadOnlyDictionary<string, SecretReading> Secrets, DateTimeOffset Now) _certificates;
 
     public RunningStack(string spec)
     {
@@ -21,6 +23,7 @@ internal sealed class RunningStack
         Assert.Empty(_plan.Violations);
         foreach (var manifest in _plan.Steps.OfType<PlanStep.Apply>().Select(step => step.Manifest))
             _live[new(manifest.Resource, manifest.Name)] = new(manifest.Resource, Access.PlansOfEveryKind.Typed(manifest), () => manifest.Body);
+        _certificates = CertificateWorld.Of(Stack, _plan.Engines);
     }
 
     public ComplianceStack Stack { get; }
@@ -34,9 +37,11 @@ internal sealed class RunningStack
         Live = _live,
         Pods = [.. Pods.Select(name => new Pod(new(name, "default", Uid: name, Labels: Of(name.Split('-')[1]))))],
         Health = Health,
+        Now = _certificates.Now,
         Credentials = _plan.Engines.SelectMany(engine => engine.Cluster.Credentials()).ToDictionary(
             request => request.SecretName,
-            request => (SecretReading)new SecretReading.Found(request.Fields.ToDictionary(entry => entry.Key, _ => "value"), Stack.Spec.DeletionPolicy == DeletionPolicy.Delete)),
+            request => (SecretReading)new SecretReading.Found(request.Fields.ToDictionary(entry => entry.Key, _ => "value"), Stack.Spec.DeletionPolicy == DeletionPolicy.Delete))
+            .Concat(_certificates.Secrets).ToDictionary(),
     };
 
     /// <summary>Steps that concern claims.</summary>

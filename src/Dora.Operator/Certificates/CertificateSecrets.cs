@@ -1,0 +1,108 @@
+using System.Globalization;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+using Dora.Operator.Stacks;
+
+namespace Dora.Operator.Certificates;
+
+/// <summary>
+/// What is written into Secrets of certificates: values by key, and annotations with nothing but public facts. Keys that are not
+/// named stay as they are; null removes one.
+/// </summary>
+/// <param name="Fields">Values by key. Never logged.</param>
+/// <param name="Annotations">Annotations.</param>
+internal sealed record SecretContent(IReadOnlyDictionary<string, string?> Fields, IReadOnlyDictionary<string, string?> Annotations)
+{
+    /// <inheritdoc/>
+    public override string ToString() => "SecretContent";
+}
+
+/// <summary>The Secrets of certificates: whose they are, and what a step makes of them.</summary>
+internal static class CertificateSecrets
+{
+    // cert-manager's own mark (cert-manager: "Annotated Ingress and Secret resources"); it goes when the operator signs.
+    private const string CertManagerName = "cert-manager.io/certificate-name";
+
+    /// <summary>Whether a Secret is of a stack, by its labels.</summary>
+    public static bool IsOf(StackContext stack, SecretReading.Found secret) =>
+        secret.Meta.Label(Labels.Stack) == stack.Name
+        && secret.Meta.Label(Labels.ManagedBy) == Labels.ManagedByValue
+        && (secret.Meta.Controller is not { } owner || (owner.Kind == StackResource.Kind && owner.Name == stack.Name));
+
+    /// <summary>Whether cert-manager wrote it.</summary>
+    public static bool IsOfCertManager(SecretReading.Found secret) => secret.Meta.Annotation(CertManagerName) is not null;
+
+    /// <summary>Metadata of a new Secret of an authority.</summary>
+    public static ObjectMeta AuthorityMeta(StackContext stack, string name, bool owned) => new(
+        name,
+        stack.Namespace,
+        Labels: new Dictionary<string, string> { [Labels.Stack] = stack.Name, [Labels.ManagedBy] = Labels.ManagedByValue },
+        OwnerReferences: owned && stack.Uid.Length > 0 ? [Ownership.Of(stack)] : null);
+
+    /// <summary>Metadata of a new Secret of a server's certificate; it goes with the stack, since it can always be made again.</summary>
+    public static ObjectMeta LeafMeta(StackContext stack, PlanStep.WriteCertificate step) => new EngineNames(stack, step.Engine).Meta(step.Request.SecretName);
+
+    /// <summary>What a step makes of an authority.</summary>
+    public static SecretContent Authority(StackContext stack, PlanStep.WriteAuthority step, DateTimeOffset now)
+    {
+        var older = step.Older.Count == 0 ? null : Root.Bundle(step.Older);
+        if (step.Change == AuthorityChange.Older)
+            return new(new Dictionary<string, string?> { [Certificates.Authority.Previous] = older }, new Dictionary<string, string?>());
+        var (certificate, key) = AuthoritySigner.Make(stack.Name, stack.Namespace, step.Generation, now);
+        return new(
+            new Dictionary<string, string?>
+            {
+                [Certificates.Authority.Certificate] = certificate + "\n",
+                [Certificates.Authority.Key] = key + "\n",
+                [Certificates.Authority.Previous] = older,
+            },
+            new Dictionary<string, string?>
+            {
+                [Labels.AuthorityGeneration] = step.Generation.ToString(CultureInfo.InvariantCulture),
+                // What was asked once stays known, also when the stack's annotation goes.
+                [Labels.RotateAuthority] = step.Asked,
+            });
+    }
+
+    /// <summary>A new key and certificate for a server.</summary>
+    public static async Task<SecretContent> LeafAsync(PlanStep.WriteCertificate step, ICertificateSigner signer, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var (key, request) = AuthoritySigner.Ask();
+        var signed = await signer.SignAsync(request, step.Request.DnsNames, cancellationToken).ConfigureAwait(false);
+        var fields = new Dictionary<string, string>
+        {
+            [CertificateRequest.Chain] = signed.Chain,
+            [CertificateRequest.Key] = key + "\n",
+            [CertificateRequest.Trust] = signed.Trust,
+        };
+        return Leaf(step, fields, now, step.Generation);
+    }
+
+    /// <summary>The same key and certificate with other roots to believe.</summary>
+    public static SecretContent Trust(PlanStep.WriteCertificate step, SecretReading.Found secret, string bundle, DateTimeOffset now) =>
+        Leaf(step, secret.With(CertificateRequest.Trust, bundle).Fields, now, null);
+
+    private static SecretContent Leaf(PlanStep.WriteCertificate step, IReadOnlyDictionary<string, string> fields, DateTimeOffset now, int? generation)
+    {
+        var written = new Dictionary<string, string?>();
+        if (generation is not null)
+        {
+            written[CertificateRequest.Chain] = fields[CertificateRequest.Chain];
+            written[CertificateRequest.Key] = fields[CertificateRequest.Key];
+        }
+
+        written[CertificateRequest.Trust] = fields[CertificateRequest.Trust];
+        if (step.Request.NeedsCombined)
+            written[CertificateRequest.Combined] = ServerCertificate.Combined(fields);
+        var annotations = new Dictionary<string, string?>
+        {
+            [Labels.CertificateWritten] = now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
+            [CertManagerName] = null,
+        };
+        if (generation is { } number)
+            annotations[Labels.AuthorityGeneration] = number.ToString(CultureInfo.InvariantCulture);
+        return new(written, annotations);
+    }
+}
