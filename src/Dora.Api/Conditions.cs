@@ -19,6 +19,9 @@ public static class ConditionTypes
 
     /// <summary>The API server refuses to delete the stack; there only while <c>spec.deletionProtection</c> is true.</summary>
     public const string DeletionProtected = "DeletionProtected";
+
+    /// <summary>Servers and Secrets hold the passwords that Vault holds; there only with <c>spec.credentials.source: Vault</c>.</summary>
+    public const string CredentialsCurrent = "CredentialsCurrent";
 }
 
 /// <summary>The rules of conditions.</summary>

@@ -23,6 +23,7 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly ClusterView _view;
     private readonly EventRecorder _events;
     private readonly EngineAnnouncements _announcements;
+    private readonly VaultCredentials _vault;
     private readonly ControllerLoop _loop;
     private readonly OperatorMetrics _metrics;
     private readonly string _identity;
@@ -43,11 +44,12 @@ internal sealed partial class OperatorProcess : IDisposable
         _announcements = new(_queue.Add, logs.CreateLogger<EngineAnnouncements>());
         var health = new HealthStore();
         _metrics = new(health);
-        var credentials = new CredentialStore(client, clock);
+        _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
+        var credentials = new CredentialStore(client, _vault, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, journal, health, new(client, clock), images, capabilities.Capabilities),
+            new(_view, credentials, _vault, journal, health, new(client, clock), images, capabilities.Capabilities),
             new(client),
             new(client, credentials, journal, logs.CreateLogger<PlanExecutor>()),
             new(clock, logs.CreateLogger<EngineProber>()),
@@ -165,6 +167,7 @@ internal sealed partial class OperatorProcess : IDisposable
     public void Dispose()
     {
         _announcements.Dispose();
+        _vault.Dispose();
         _metrics.Dispose();
         _events.Dispose();
         _queue.Dispose();

@@ -30,6 +30,9 @@ public sealed record StackObservation(
     /// <summary>Whether deletion is refused; read only for a stack that asks for it.</summary>
     public ProtectionReading Protection { get; init; }
 
+    /// <summary>What Vault says of the credential Secrets, by name; empty for a stack without Vault.</summary>
+    public IReadOnlyDictionary<string, Credentials.VaultReading> Vault { get; init; } = FrozenDictionary<string, Credentials.VaultReading>.Empty;
+
     /// <summary>StorageClasses that were read because a claim of theirs shall grow.</summary>
     public IReadOnlyDictionary<string, ClassReading> Classes { get; init; } = FrozenDictionary<string, ClassReading>.Empty;
 

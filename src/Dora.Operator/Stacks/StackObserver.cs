@@ -8,13 +8,17 @@ using Dora.Operator.Credentials;
 namespace Dora.Operator.Stacks;
 
 /// <summary>Gathers what is known of a stack: from the caches, and its credentials by name.</summary>
-public sealed class StackObserver(ClusterView view, CredentialStore credentials, WriteJournal journal, HealthStore health, DeletionGuard guard, ImageSource images, ClusterCapabilities capabilities)
+public sealed class StackObserver(ClusterView view, CredentialStore credentials, VaultCredentials vault, WriteJournal journal, HealthStore health, DeletionGuard guard, ImageSource images, ClusterCapabilities capabilities)
 {
     /// <summary>The observation, or null when the stack is gone.</summary>
     public async Task<StackObservation?> LoadAsync(ObjectKey key, CancellationToken cancellationToken)
     {
         if (view.Find(key) is not { } cached)
+        {
+            vault.Forget(key);
             return null;
+        }
+
         var stack = journal.Newest(key, cached);
         var live = new Dictionary<ObjectId, LiveObject>();
         var unreadable = new Dictionary<KubeResource, string>();
@@ -38,10 +42,14 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
             live.Remove(new(KubeTypes.Pods.Resource, pod.Metadata.Name!));
         // Volumes without a status: a stack created again over data that its old passwords open.
         var isNew = stack.Status is null && unreadable.Count == 0 && !live.Values.Any(value => value.Object is PersistentVolumeClaim);
-        var secrets = await credentials.ReadAsync(stack, Secrets(stack), isNew, cancellationToken).ConfigureAwait(false);
+        var places = Places(stack);
+        var wanted = await vault.ReadAsync(stack, places, cancellationToken).ConfigureAwait(false);
+        // What is created by Vault's word must be known to be missing: else another password would be written there.
+        var secrets = await credentials.ReadAsync(stack, [.. places.Select(place => place.Request.SecretName)], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
         return new(stack, live, pods, health.Of(key), secrets, pending, unreadable, images, capabilities)
         {
             Refusals = journal.Refusals(key),
+            Vault = wanted,
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
         };
     }
@@ -51,17 +59,17 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
         ? []
         : [.. view.Kinds.Where(kind => kind.Covers(key.Namespace)).SelectMany(kind => kind.Of(key.Namespace, key.Name))];
 
-    private List<string> Secrets(ComplianceStack stack)
+    private List<VaultPlace> Places(ComplianceStack stack)
     {
         var context = StackPlanner.Context(stack, images, capabilities);
-        var names = new List<string>();
+        var places = new List<VaultPlace>();
         foreach (var engine in EngineCatalogue.All)
         {
             if (!stack.Spec.Engines.TryGetValue(engine.Name, out var settings))
                 continue;
             try
             {
-                names.AddRange(engine.Bind(context, settings).Credentials().Select(request => request.SecretName));
+                places.AddRange(engine.Bind(context, settings).Credentials().Select(request => new VaultPlace(engine.Name, request)));
             }
             catch (System.Text.Json.JsonException)
             {
@@ -69,7 +77,7 @@ public sealed class StackObserver(ClusterView view, CredentialStore credentials,
             }
         }
 
-        return names;
+        return places;
     }
 }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials;
 
 namespace Dora.Operator.Stacks;
 
@@ -36,6 +37,7 @@ public static class StackStatus
             stalled,
             new(ConditionTypes.Compliant, Conditions.Unknown, "NotEvaluated", "no control has been evaluated yet"),
             .. Protection(observed),
+            .. VaultRules.Condition(observed, plan) is { } credentials ? [credentials] : Array.Empty<Condition>(),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(
@@ -166,7 +168,8 @@ public static class StackStatus
         return null;
     }
 
-    private static string Cut(string message) =>
+    /// <summary>A message no longer than the API takes.</summary>
+    internal static string Cut(string message) =>
         message.Length <= ComplianceStackStatus.LongestMessage ? message : message[..(ComplianceStackStatus.LongestMessage - 1)] + "…";
 
     private sealed record EngineFinding(EngineStatus Status, Condition Condition);

@@ -18,6 +18,8 @@ public sealed class OperatorAccessTests
         new(StackResource.Group, "compliancestacks/status", "patch"),
         new(StackResource.Group, "compliancestacks/finalizers", "update"),
         new("", "secrets", "get"),
+        // The certificates that sign a Vault's, by name.
+        new("", "configmaps", "get"),
         new("events.k8s.io", "events", "create"),
         new("events.k8s.io", "events", "patch"),
     ];
@@ -100,6 +102,8 @@ public sealed class OperatorAccessTests
         PlanStep.Apply apply => [On(apply.Manifest.Resource, "patch"), On(apply.Manifest.Resource, "create")],
         PlanStep.Prune prune => [On(prune.Resource, "delete")],
         PlanStep.CreateCredential => [On(KubeTypes.Secrets.Resource, "create")],
+        PlanStep.UpdateCredential => [On(KubeTypes.Secrets.Resource, "patch")],
+        PlanStep.AdoptCredential => [On(KubeTypes.Secrets.Resource, "get")],
         PlanStep.GrowClaim => [On(KubeTypes.PersistentVolumeClaims.Resource, "patch")],
         PlanStep.SetOwner owner => [On(owner.Resource, "patch")],
         PlanStep.RestartMember => [On(KubeTypes.Pods.Resource, "delete")],
