@@ -65,19 +65,6 @@ public enum DeletionPolicy
     Delete,
 }
 
-/// <summary>Where passwords come from.</summary>
-public sealed record CredentialSettings(
-    [property: Description("Generated: random passwords, written once into Secrets of this namespace and never rewritten.")]
-    CredentialSource Source = CredentialSource.Generated);
-
-/// <summary>The authority for passwords.</summary>
-[JsonConverter(typeof(EnumNames<CredentialSource>))]
-public enum CredentialSource
-{
-    /// <summary>Generated once into Secrets.</summary>
-    Generated,
-}
-
 /// <summary>What is observed. Holds no heartbeat: a converged stack costs no writes.</summary>
 public sealed record ComplianceStackStatus(
     [property: Description("The generation this status was computed from.")]

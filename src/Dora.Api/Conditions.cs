@@ -25,6 +25,9 @@ public static class ConditionTypes
 
     /// <summary>Every certificate of the servers is there and valid; there only while engines have certificates.</summary>
     public const string CertificatesCurrent = "CertificatesCurrent";
+
+    /// <summary>Servers and Secrets hold the passwords that Vault holds; there only with <c>spec.credentials.source: Vault</c>.</summary>
+    public const string CredentialsCurrent = "CredentialsCurrent";
 }
 
 /// <summary>The rules of conditions.</summary>

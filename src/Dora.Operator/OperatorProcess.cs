@@ -24,6 +24,7 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly ClusterView _view;
     private readonly EventRecorder _events;
     private readonly EngineAnnouncements _announcements;
+    private readonly VaultCredentials _vault;
     private readonly ControllerLoop _loop;
     private readonly OperatorMetrics _metrics;
     private readonly string _identity;
@@ -45,11 +46,12 @@ internal sealed partial class OperatorProcess : IDisposable
         var health = new HealthStore();
         var transport = new TransportStore(clock);
         _metrics = new(health);
-        var credentials = new CredentialStore(client, clock);
+        _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
+        var credentials = new CredentialStore(client, _vault, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
+            new(_view, credentials, _vault, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
             new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>()),
             new(clock, logs.CreateLogger<EngineProber>()),
@@ -168,6 +170,7 @@ internal sealed partial class OperatorProcess : IDisposable
     public void Dispose()
     {
         _announcements.Dispose();
+        _vault.Dispose();
         _metrics.Dispose();
         _events.Dispose();
         _queue.Dispose();

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Cli;
+using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 using Dora.Testing;
 using Dora.Testing.ApiServer;
@@ -38,10 +39,13 @@ internal sealed class OperatorHost : IAsyncDisposable
         return host;
     }
 
+    /// <summary>Which Vaults it trusts, from its next start on.</summary>
+    public VaultAccess? Vault { get; set; }
+
     public Task<int> Start(string[]? namespaces = null)
     {
         _stop = new();
-        var options = new RunOptions(_kubeconfig, Namespaces: namespaces, LeaderElect: false, Listen: "127.0.0.1:0");
+        var options = new RunOptions(_kubeconfig, Namespaces: namespaces, LeaderElect: false, Listen: "127.0.0.1:0", Vault: Vault);
         var token = _stop.Token;
         return _running = Task.Run(() => OperatorProcess.RunAsync(options, TimeProvider.System, NullLoggerFactory.Instance, Error, token));
     }

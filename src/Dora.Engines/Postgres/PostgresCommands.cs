@@ -77,7 +77,7 @@ internal static class PostgresCommands
         await using var source = open(command.Name is PostgresNeeds.CreateExtension or PostgresNeeds.SetLookup ? name : "postgres");
         await (command.Name switch
         {
-            PostgresNeeds.SetRole when role is not null => PostgresRoles.SetAsync(role, role.Secret is null ? null : target.Credential(role.Secret, "password"), source, cancellationToken),
+            PostgresNeeds.SetRole when role is not null => PostgresRoles.SetAsync(role, PostgresNeeds.Password(role, target), source, cancellationToken),
             PostgresNeeds.EndLogin when role is null => PostgresRoles.EndLoginAsync(name, source, cancellationToken),
             PostgresNeeds.SetDatabase when database is not null => PostgresRoles.SetAsync(database, source, cancellationToken),
             PostgresNeeds.CreateExtension when database?.Extensions.Contains(extension) == true => PostgresRoles.CreateExtensionAsync(extension, source, cancellationToken),

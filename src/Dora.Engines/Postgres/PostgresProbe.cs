@@ -19,7 +19,9 @@ internal static class PostgresProbe
         // Who shows now that it has loaded the parameters may have told before that it waits for no restart.
         if (loaded is not null && target.Before is not { Verdict: EngineVerdict.Healthy })
             answers = await AskAllAsync(patroni, target, cancellationToken).ConfigureAwait(false);
-        var health = Judge(plan, answers, sql, configuration, role => role.Secret is null ? null : target.Credential(role.Secret, "password"), loaded);
+        var health = Judge(plan, answers, sql, configuration, role => PostgresNeeds.Password(role, target), loaded);
+        if (sql?.Declared is { } declared)
+            health = health with { Holds = PostgresNeeds.Held(plan, declared, target) };
         var paused = (bool?)configuration?["pause"] == true;
         return PostgresRepair.Complete(health, answers, sql, paused, target, TimeProvider.System.GetUtcNow());
     }

@@ -38,7 +38,8 @@ internal static class OperatorAccess
         On(KubeTypes.StatefulSets.Resource, Own),
         On(KubeTypes.Deployments.Resource, Own),
         On(KubeTypes.Services.Resource, Own),
-        On(KubeTypes.ConfigMaps.Resource, Own),
+        // By name: the certificates that sign a Vault's.
+        On(KubeTypes.ConfigMaps.Resource, [.. Own, "get"]),
         On(KubeTypes.ServiceAccounts.Resource, Own),
         On(KubeTypes.Roles.Resource, Own),
         On(KubeTypes.RoleBindings.Resource, Own),

@@ -22,10 +22,12 @@ internal static class RunCommand
         var level = new Option<LogLevel>("--log-level") { Description = "Least level that is logged.", DefaultValueFactory = _ => LogLevel.Information };
         var format = new Option<string>("--log-format") { Description = "json or text.", DefaultValueFactory = _ => "json" };
         format.AcceptOnlyFromAmong("json", "text");
+        var vault = new VaultOptions();
         var command = new Command("run", "Watch ComplianceStacks and bring the cluster to what they ask.")
         {
             kubeconfig, context, namespaces, elect, lease, listen, workers, repository, pull, level, format,
         };
+        vault.AddTo(command);
         command.SetAction((parse, cancellationToken) => RunAsync(
             new(
                 parse.GetValue(kubeconfig),
@@ -37,7 +39,8 @@ internal static class RunCommand
                 Math.Clamp(parse.GetValue(workers), 1, 64),
                 new(parse.GetValue(repository)!, parse.GetValue(pull)!),
                 parse.GetValue(level),
-                parse.GetValue(format)!),
+                parse.GetValue(format)!,
+                vault.Read(parse)),
             parse.InvocationConfiguration.Error,
             cancellationToken));
         return command;

@@ -1,4 +1,5 @@
 using Dora.Engines;
+using Dora.Operator.Credentials;
 using Microsoft.Extensions.Logging;
 
 namespace Dora.Operator.Cli;
@@ -14,6 +15,7 @@ namespace Dora.Operator.Cli;
 /// <param name="Images">Where images come from.</param>
 /// <param name="LogLevel">Least level that is logged.</param>
 /// <param name="LogFormat">json or text.</param>
+/// <param name="Vault">Which Vaults stacks may name and how to log in; null: none.</param>
 internal sealed record RunOptions(
     string? Kubeconfig = null,
     string? Context = null,
@@ -24,4 +26,5 @@ internal sealed record RunOptions(
     int Workers = 4,
     ImageSource? Images = null,
     LogLevel LogLevel = LogLevel.Information,
-    string LogFormat = "json");
+    string LogFormat = "json",
+    VaultAccess? Vault = null);

@@ -12,10 +12,10 @@ using Dora.Operator.Stacks;
 namespace Dora.Operator.Credentials;
 
 /// <summary>
-/// Reads credential Secrets by name and creates those that do not exist. It never rewrites a password; what a server issued, a
-/// token, is put where it belongs. What is read is kept for a few minutes, so that probes do not ask the API server each time.
+/// Reads credential Secrets by name and creates those that do not exist. It rewrites no password but by Vault's word; what a server
+/// issued, a token, is put where it belongs. What is read is kept for a few minutes, so that probes do not ask the API server each time.
 /// </summary>
-public sealed class CredentialStore(KubeClient client, TimeProvider clock)
+public sealed class CredentialStore(KubeClient client, VaultCredentials vault, TimeProvider clock)
 {
     private const int PasswordLength = 32;
     private const string Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -49,13 +49,27 @@ public sealed class CredentialStore(KubeClient client, TimeProvider clock)
         return readings;
     }
 
-    /// <summary>Creates a Secret with generated passwords; an existing one is left as it is and read in the next pass.</summary>
-    public async Task CreateAsync(ComplianceStack stack, PlanStep.CreateCredential step, EngineNames names, CancellationToken cancellationToken)
+    /// <summary>
+    /// Creates a Secret; an existing one is left as it is and read in the next pass. Where Vault is the authority the passwords are
+    /// Vault's, and generated ones are written there first: of all that may go wrong in between, nothing leaves two passwords.
+    /// </summary>
+    /// <param name="stack">The stack.</param>
+    /// <param name="step">What to create.</param>
+    /// <param name="names">Names and labels of the engine.</param>
+    /// <param name="reading">What Vault said of it; null for a stack without Vault.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    public async Task CreateAsync(ComplianceStack stack, PlanStep.CreateCredential step, EngineNames names, VaultReading? reading, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(stack);
         ArgumentNullException.ThrowIfNull(step);
         ArgumentNullException.ThrowIfNull(names);
-        var fields = Generate(step.Request);
+        var generated = Generate(step.Request);
+        if (reading is VaultReading.Absent)
+            reading = await vault.CreateAsync(stack, new(step.Engine, step.Request), generated, cancellationToken).ConfigureAwait(false);
+        // What won in Vault may not be whole: then the next pass says so.
+        if (reading is not (null or VaultReading.Found) || (reading is VaultReading.Found found && VaultPlace.Keys(step.Request).Any(key => !found.Fields.ContainsKey(key))))
+            return;
+        var fields = reading is VaultReading.Found authority ? Complete(step.Request, authority.Fields) : generated;
         var meta = names.Meta(step.Request.SecretName);
         var secret = new Secret(
             step.Owned ? meta : meta with { OwnerReferences = null },
@@ -70,6 +84,33 @@ public sealed class CredentialStore(KubeClient client, TimeProvider clock)
         {
             _asked[id] = true;
         }
+    }
+
+    /// <summary>Writes the passwords of an existing Secret to Vault, which has none; never others.</summary>
+    public async Task AdoptAsync(StackObservation observed, PlanStep.AdoptCredential step, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(step);
+        // What was kept may be minutes old, and is about to become the truth.
+        Forget(observed.Stack.Metadata.Namespace, step.Request.SecretName);
+        if (await FetchAsync(observed.Stack, step.Request.SecretName, cancellationToken).ConfigureAwait(false) is SecretReading.Found found
+            && VaultPlace.Keys(step.Request).All(key => found.Fields.GetValueOrDefault(key) is { Length: > 0 }))
+            await vault.CreateAsync(observed.Stack, new(step.Engine, step.Request), found.Fields, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Writes into an existing Secret what Vault holds, and what is derived from it; its other keys stay.</summary>
+    public async Task UpdateAsync(StackObservation observed, PlanStep.UpdateCredential step, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        ArgumentNullException.ThrowIfNull(step);
+        var ns = observed.Stack.Metadata.Namespace;
+        if (observed.Vault.GetValueOrDefault(step.Request.SecretName) is not VaultReading.Found authority)
+            return;
+        var data = new JsonObject();
+        foreach (var (key, value) in Complete(step.Request, authority.Fields))
+            data[key] = Convert.ToBase64String(Encoding.UTF8.GetBytes(value));
+        await client.PatchAsync(KubeTypes.Secrets, ns, step.Request.SecretName, KubePatch.Merge(new JsonObject { ["data"] = data }), cancellationToken).ConfigureAwait(false);
+        Forget(ns, step.Request.SecretName);
     }
 
     /// <summary>Puts what a server issued under one key of an existing Secret; its other keys stay.</summary>
@@ -91,9 +132,13 @@ public sealed class CredentialStore(KubeClient client, TimeProvider clock)
     public static IReadOnlyDictionary<string, string> Generate(CredentialRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var fields = request.Fields
-            .Where(field => field is { Value: null, Issued: false })
-            .ToDictionary(field => field.Key, _ => RandomNumberGenerator.GetString(Alphabet, PasswordLength), StringComparer.Ordinal);
+        return Complete(request, VaultPlace.Keys(request).ToDictionary(key => key, _ => RandomNumberGenerator.GetString(Alphabet, PasswordLength), StringComparer.Ordinal));
+    }
+
+    // Passwords, and what is derived from them.
+    private static Dictionary<string, string> Complete(CredentialRequest request, IReadOnlyDictionary<string, string> passwords)
+    {
+        var fields = VaultPlace.Keys(request).ToDictionary(key => key, key => passwords[key], StringComparer.Ordinal);
         foreach (var field in request.Fields.Where(field => field.Value is not null))
             fields[field.Key] = field.Value!.Replace("{password}", fields.GetValueOrDefault("password"), StringComparison.Ordinal);
         return fields;

@@ -62,7 +62,7 @@ public static class EngineTargets
         var secrets = observed.Credentials
             .Where(pair => pair.Value is SecretReading.Found && pair.Key != authority)
             .ToDictionary(pair => pair.Key, pair => ((SecretReading.Found)pair.Value).Fields, StringComparer.Ordinal);
-        return new(Members(engine.Engine.Name, observed), secrets);
+        return new(Members(engine.Engine.Name, observed), secrets, Changed: Credentials.VaultRules.Changed(engine, observed));
     }
 
     /// <summary>The pods of one engine, by ordinal.</summary>

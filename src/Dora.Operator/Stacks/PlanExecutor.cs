@@ -52,6 +52,11 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             {
                 failures.Add(new("ObjectCollision", $"{Describe(step)} exists and belongs to somebody else: {exception.Message}; rename the stack or remove the object", Lasting: true));
             }
+            catch (Vault.VaultException exception)
+            {
+                LogCommandFailed(logger, Describe(step), exception.Message);
+                failures.Add(new(exception.Reason, $"{Describe(step)}: {exception.Message}", Lasting: false));
+            }
             catch (Exception exception) when (step is PlanStep.Command && exception is not OperationCanceledException)
             {
                 LogCommandFailed(logger, Describe(step), exception.Message);
@@ -111,7 +116,12 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             case PlanStep.Prune prune:
                 return PruneAsync(ns, stack.Metadata.Name, prune, cancellationToken);
             case PlanStep.CreateCredential create:
-                return credentials.CreateAsync(stack, create, new EngineNames(StackPlanner.Context(stack, observed.Images, observed.Capabilities), create.Engine), cancellationToken);
+                return credentials.CreateAsync(stack, create, new EngineNames(StackPlanner.Context(stack, observed.Images, observed.Capabilities), create.Engine), observed.Vault.GetValueOrDefault(create.Request.SecretName), cancellationToken);
+            case PlanStep.AdoptCredential adopt:
+                return credentials.AdoptAsync(observed, adopt, cancellationToken);
+            case PlanStep.UpdateCredential update:
+                LogUpdate(logger, ns, update.Request.SecretName, update.Version);
+                return credentials.UpdateAsync(observed, update, cancellationToken);
             case PlanStep.WriteAuthority authority:
                 LogAuthority(logger, ns, stack.Metadata.Name, authority.Change, authority.SecretName, authority.Generation, authority.Reason);
                 return certificates.WriteAsync(stack, StackPlanner.Context(stack, observed.Images, observed.Capabilities), authority, cancellationToken);
@@ -171,6 +181,8 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
     private static string Describe(PlanStep step) => step switch
     {
         PlanStep.Apply apply => $"{apply.Manifest.Resource.Kind} {apply.Manifest.Name}",
+        PlanStep.CreateCredential create => $"Secret {create.Request.SecretName}",
+        PlanStep.AdoptCredential adopt => $"Secret {adopt.Request.SecretName}",
         PlanStep.Command command => $"{command.Engine} {command.What.Name} {command.What.Subject}",
         _ => step.GetType().Name,
     };
@@ -195,6 +207,9 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} certificate in {Secret}: {Why}")]
     private static partial void LogCertificate(ILogger logger, string? @namespace, string? stack, CertificateChange change, string secret, string why);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}: Secret {Name} follows version {Version} in Vault, which the servers hold")]
+    private static partial void LogUpdate(ILogger logger, string? @namespace, string name, int version);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Step} failed: {Problem}")]
     private static partial void LogCommandFailed(ILogger logger, string step, string problem);

@@ -13,6 +13,7 @@ namespace Dora.Operator.Stacks;
 public sealed class StackObserver(
     ClusterView view,
     CredentialStore credentials,
+    VaultCredentials vault,
     CertManagerView certManager,
     WriteJournal journal,
     HealthStore health,
@@ -26,7 +27,11 @@ public sealed class StackObserver(
     public async Task<StackObservation?> LoadAsync(ObjectKey key, CancellationToken cancellationToken)
     {
         if (view.Find(key) is not { } cached)
+        {
+            vault.Forget(key);
             return null;
+        }
+
         var stack = journal.Newest(key, cached);
         var live = new Dictionary<ObjectId, LiveObject>();
         var unreadable = new Dictionary<KubeResource, string>();
@@ -41,7 +46,9 @@ public sealed class StackObserver(
         // Volumes without a status: a stack created again over data that its old passwords open.
         var isNew = stack.Status is null && unreadable.Count == 0 && !live.Values.Any(value => value.Object is PersistentVolumeClaim);
         var names = Secrets(stack);
-        var secrets = await credentials.ReadAsync(stack, names.All, isNew, cancellationToken).ConfigureAwait(false);
+        var wanted = await vault.ReadAsync(stack, names.Passwords, cancellationToken).ConfigureAwait(false);
+        // What is created by Vault's word must be known to be missing: else another password would be written there.
+        var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
         var others = Foreign(stack, names.Certificates, secrets);
         var served = others.Count > 0 && await certManager.ReadAsync(stack, others, live, unreadable, cancellationToken).ConfigureAwait(false);
 
@@ -61,6 +68,7 @@ public sealed class StackObserver(
             Now = clock.GetUtcNow(),
             CertManager = served,
             Refusals = journal.Refusals(key),
+            Vault = wanted,
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
         };
     }
@@ -75,10 +83,10 @@ public sealed class StackObserver(
         ? [.. wanted.Union((stack.Status?.Certificates ?? []).Select(certificate => certificate.SecretName), StringComparer.Ordinal)]
         : [.. wanted.Where(name => secrets[name] is SecretReading.Found found && CertificateSecrets.IsOfCertManager(found))];
 
-    private (IReadOnlyList<string> All, IReadOnlyList<string> Certificates) Secrets(ComplianceStack stack)
+    private (IReadOnlyList<VaultPlace> Passwords, IReadOnlyList<string> Certificates, IReadOnlyList<string> Authority) Secrets(ComplianceStack stack)
     {
         var context = StackPlanner.Context(stack, images, capabilities);
-        var (names, certificates) = (new List<string>(), new List<string>());
+        var (passwords, certificates) = (new List<VaultPlace>(), new List<string>());
         foreach (var engine in EngineCatalogue.All)
         {
             if (!stack.Spec.Engines.TryGetValue(engine.Name, out var settings))
@@ -86,7 +94,7 @@ public sealed class StackObserver(
             try
             {
                 var cluster = engine.Bind(context, settings);
-                names.AddRange(cluster.Credentials().Select(request => request.SecretName));
+                passwords.AddRange(cluster.Credentials().Select(request => new VaultPlace(engine.Name, request)));
                 certificates.AddRange(cluster.Certificates.Select(request => request.SecretName));
             }
             catch (System.Text.Json.JsonException)
@@ -97,10 +105,7 @@ public sealed class StackObserver(
 
         // Servers of several engines may share one.
         certificates = [.. certificates.Distinct(StringComparer.Ordinal)];
-        names.AddRange(certificates);
-        if (certificates.Count > 0 && context.Tls is { Issuer: TlsIssuer.Operator })
-            names.Add(Authority.SecretName(context.Name));
-        return (names, certificates);
+        return (passwords, certificates, certificates.Count > 0 && context.Tls is { Issuer: TlsIssuer.Operator } ? [Authority.SecretName(context.Name)] : []);
     }
 }
 

@@ -105,7 +105,7 @@ public static class StackPlanner
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
 
-        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network)))
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network)).Concat(Credentials.VaultRules.Check(stack)))
             yield return violation;
     }
 
@@ -166,13 +166,8 @@ public static class StackPlanner
     private static IEnumerable<PlanStep> EngineSteps(BoundEngine engine, IReadOnlyList<Manifest> desired, ClaimPlan claims, StackObservation observed)
     {
         var owned = observed.Stack.Spec.DeletionPolicy == DeletionPolicy.Delete;
-        foreach (var request in engine.Cluster.Credentials())
-        {
-            if (observed.Credentials.GetValueOrDefault(request.SecretName) is null or SecretReading.Missing or SecretReading.Unknown)
-                yield return new PlanStep.CreateCredential(engine.Engine.Name, request, owned);
-            else if (observed.Credentials[request.SecretName] is SecretReading.Found found && found.Owned != owned)
-                yield return new PlanStep.SetOwner(KubeTypes.Secrets.Resource, request.SecretName, owned);
-        }
+        foreach (var step in Credentials.CredentialRules.Steps(engine, observed))
+            yield return step;
 
         var applies = desired.Select(manifest => Apply(manifest, observed)).OfType<PlanStep.Apply>().ToList();
         foreach (var apply in applies)

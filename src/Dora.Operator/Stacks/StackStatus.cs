@@ -2,6 +2,7 @@ using System.Globalization;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials;
 
 namespace Dora.Operator.Stacks;
 
@@ -38,6 +39,7 @@ public static class StackStatus
             .. Protection(observed),
             .. plan.Engines.Count > 0 ? [Transport.EncryptionRules.Encrypted(plan, observed.Ports)] : Array.Empty<Condition>(),
             .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
+            .. VaultRules.Condition(observed, plan) is { } credentials ? [credentials] : Array.Empty<Condition>(),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(
@@ -176,7 +178,8 @@ public static class StackStatus
         return null;
     }
 
-    private static string Cut(string message) =>
+    /// <summary>A message no longer than the API takes.</summary>
+    internal static string Cut(string message) =>
         message.Length <= ComplianceStackStatus.LongestMessage ? message : message[..(ComplianceStackStatus.LongestMessage - 1)] + "…";
 
     private sealed record EngineFinding(EngineStatus Status, Condition Condition);

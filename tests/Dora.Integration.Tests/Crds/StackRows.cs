@@ -22,6 +22,7 @@ internal static class StackRows
     private const string Odd = "engines.redis.instances must be odd and at least 3 in mode Sentinel: Sentinels elect by majority";
     private const string One = "engines.redis.instances must be 1 in mode Standalone; choose mode Sentinel for more";
     private const string LongName = "metadata.name must be at most 40 characters: names of pods and revisions are derived from it and end at 63";
+    private const string VaultNeeded = "vault is needed with source Vault, and belongs to no other source";
     private const string FirstLetter = "metadata.name must start with a letter and hold only lower-case letters, digits and '-': Service names are derived from it";
 
     public static IReadOnlyList<RefusedStack> All { get; } =
@@ -35,7 +36,16 @@ internal static class StackRows
         new("no engine at all", "{tier: Development, engines: {}}", "spec.engines", "should have at least 1 properties"),
         new("malformed stackVersion", "{tier: Development, stackVersion: latest, engines: {redis: {}}}", "spec.stackVersion", "should match"),
         new("unknown deletionPolicy", "{tier: Development, deletionPolicy: Keep, engines: {redis: {}}}", "spec.deletionPolicy", "supported values: \"Retain\", \"Delete\""),
-        new("unknown credential source", "{tier: Development, credentials: {source: File}, engines: {redis: {}}}", "spec.credentials.source", "supported values: \"Generated\""),
+        new("unknown credential source", "{tier: Development, credentials: {source: File}, engines: {redis: {}}}", "spec.credentials.source", "supported values: \"Generated\", \"Vault\""),
+        new("source Vault without a Vault", Credentials("source: Vault"), "spec.credentials", VaultNeeded),
+        new("a Vault without source Vault", Credentials("vault: {address: 'https://vault:8200'}"), "spec.credentials", VaultNeeded),
+        new("Vault over http", Credentials("source: Vault, vault: {address: 'http://vault.vault:8200'}"), "spec.credentials.vault.address", "address must begin with https://"),
+        new("Vault over http at a name like loopback", Credentials("source: Vault, vault: {address: 'http://localhost.example.com:8200'}"), "spec.credentials.vault.address", "address must begin with https://"),
+        new("Vault with a path in its address", Credentials("source: Vault, vault: {address: 'https://vault:8200/v1'}"), "spec.credentials.vault.address", "should match"),
+        new("Vault with a login in its address", Credentials("source: Vault, vault: {address: 'https://me:secret@vault:8200'}"), "spec.credentials.vault.address", "should match"),
+        new("path in Vault that goes up", Credentials("source: Vault, vault: {address: 'https://vault:8200', path: dora/../others}"), "spec.credentials.vault.path", "should match"),
+        new("mount in Vault with a slash at its end", Credentials("source: Vault, vault: {address: 'https://vault:8200', mount: kv/}"), "spec.credentials.vault.mount", "should match"),
+        new("two CAs of Vault", Credentials("source: Vault, vault: {address: 'https://vault:8200', caSecret: a, caConfigMap: b}"), "spec.credentials.vault", "give caSecret or caConfigMap, not both"),
         new("paused as text", "{tier: Development, paused: 'yes', engines: {redis: {}}}", "spec.paused", "must be of type boolean"),
         new("unknown version of PostgreSQL", Postgres("version: '9.6'"), "spec.engines.postgres.version", "Unsupported value: \"9.6\""),
         new("version as number", Postgres("version: 15"), "spec.engines.postgres.version", "must be of type string"),
@@ -140,6 +150,8 @@ internal static class StackRows
     private static string Postgres(string settings) => Engines($"postgres: {{{settings}}}");
 
     private static string InfluxDb(string settings) => Engines($"influxdb: {{{settings}}}");
+
+    private static string Credentials(string settings) => $"{{tier: Development, credentials: {{{settings}}}, engines: {{redis: {{}}}}}}";
 
     private static string Redis(string settings) => Engines($"redis: {{{settings}}}");
 

@@ -19,6 +19,8 @@ public sealed class OperatorAccessTests
         new(StackResource.Group, "compliancestacks/finalizers", "update"),
         new("", "secrets", "get"),
         new("cert-manager.io", "certificates", "get"),
+        // The certificates that sign a Vault's, by name.
+        new("", "configmaps", "get"),
         new("events.k8s.io", "events", "create"),
         new("events.k8s.io", "events", "patch"),
     ];
@@ -102,6 +104,8 @@ public sealed class OperatorAccessTests
         PlanStep.Prune prune => [On(prune.Resource, "delete")],
         PlanStep.CreateCredential => [On(KubeTypes.Secrets.Resource, "create")],
         PlanStep.WriteAuthority or PlanStep.WriteCertificate => [On(KubeTypes.Secrets.Resource, "create"), On(KubeTypes.Secrets.Resource, "patch")],
+        PlanStep.UpdateCredential => [On(KubeTypes.Secrets.Resource, "patch")],
+        PlanStep.AdoptCredential => [On(KubeTypes.Secrets.Resource, "get")],
         PlanStep.GrowClaim => [On(KubeTypes.PersistentVolumeClaims.Resource, "patch")],
         PlanStep.SetOwner owner => [On(owner.Resource, "patch")],
         PlanStep.RestartMember => [On(KubeTypes.Pods.Resource, "delete")],

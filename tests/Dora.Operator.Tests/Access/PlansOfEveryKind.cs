@@ -4,6 +4,7 @@ using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
+using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 using Dora.Operator.Tests.Certificates;
 using Dora.Testing;
@@ -84,7 +85,7 @@ internal static class PlansOfEveryKind
 
     /// <summary>
     /// All that was planned exists, and nothing of it is as wanted: claims and Secrets have the other owner, claims are too small,
-    /// no pod carries a role or runs the newest template, a database is missing.
+    /// no pod carries a role or runs the newest template, a database is missing, and Vault holds newer passwords or none.
     /// </summary>
     private static StackObservation Running(ComplianceStack stack, StackPlan plan)
     {
@@ -98,7 +99,10 @@ internal static class PlansOfEveryKind
         {
             string[] names = [.. Enumerable.Range(0, engine.Cluster.Instances).Select(ordinal => $"{engine.Cluster.WorkloadName}-{ordinal}")];
             pods.AddRange(names.Select(name => new Pod(new(name, stack.Metadata.Namespace, Uid: name, Labels: Identity(stack, engine)))));
-            health[engine.Engine.Name] = new(EngineVerdict.Degraded, [.. names.Select(name => new MemberHealth(name, MemberRole.Replica, Serving: true))], names[0], null, "", ["CreateAppDatabase"]);
+            health[engine.Engine.Name] = new(EngineVerdict.Degraded, [.. names.Select(name => new MemberHealth(name, MemberRole.Replica, Serving: true))], names[0], null, "", ["CreateAppDatabase"])
+            {
+                Holds = [.. engine.Cluster.Credentials().Select(request => $"{request.SecretName}@2")],
+            };
             foreach (var name in engine.Cluster.RuntimeConfigMaps)
             {
                 var map = Manifest.Of(KubeTypes.ConfigMaps, new(new(name, stack.Metadata.Namespace, Labels: Identity(stack, engine))));
@@ -112,7 +116,10 @@ internal static class PlansOfEveryKind
         var certificates = CertificateWorld.Of(stack, plan.Engines);
         foreach (var (name, secret) in certificates.Secrets)
             secrets[name] = secret;
-        return StackObservation.Nowhere(stack, new()) with { Now = certificates.Now, Live = live, Pods = pods, Health = health, Credentials = secrets };
+        var vault = plan.Engines.SelectMany(engine => engine.Cluster.Credentials()).ToDictionary(
+            request => request.SecretName,
+            request => request.Live ? new VaultReading.Found("kv/x", request.Fields.ToDictionary(field => field.Key, _ => "newer"), 2) : (VaultReading)new VaultReading.Absent("kv/x"));
+        return StackObservation.Nowhere(stack, new()) with { Now = certificates.Now, Live = live, Pods = pods, Health = health, Credentials = secrets, Vault = vault };
     }
 
     /// <summary>One claim of the stack's and one of nobody's, both smaller than any wish.</summary>

@@ -137,6 +137,7 @@ public sealed class CertificateStoreTests
     private sealed class Run : IAsyncDisposable
     {
         private readonly CertificateWorld _world = new();
+        private readonly List<VaultCredentials> _vaults = [];
         private readonly KubeClient _client;
         private readonly WriteJournal _journal;
         private CredentialStore _credentials;
@@ -187,6 +188,8 @@ public sealed class CertificateStoreTests
         public async ValueTask DisposeAsync()
         {
             _client.Dispose();
+            foreach (var vault in _vaults)
+                vault.Dispose();
             await Server.DisposeAsync();
         }
 
@@ -198,7 +201,8 @@ public sealed class CertificateStoreTests
 
         private (CredentialStore Credentials, PlanExecutor Executor) Operator()
         {
-            var credentials = new CredentialStore(_client, Clock);
+            _vaults.Add(new(_client, VaultAccess.None, _ => { }, Clock, NullLogger<VaultCredentials>.Instance));
+            var credentials = new CredentialStore(_client, _vaults[^1], Clock);
             return (credentials, new(_client, credentials, new(_client, credentials, Clock), _journal, NullLogger<PlanExecutor>.Instance));
         }
     }

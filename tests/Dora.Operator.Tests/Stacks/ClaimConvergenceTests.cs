@@ -59,6 +59,7 @@ public sealed class ClaimConvergenceTests
         private readonly SemaphoreSlim _changed = new(0);
         private readonly HealthStore _health = new();
         private readonly CancellationTokenSource _stop = new();
+        private readonly VaultCredentials _vault;
         private readonly StackObserver _observer;
         private readonly PlanExecutor _executor;
         private readonly Task _view;
@@ -69,9 +70,10 @@ public sealed class ClaimConvergenceTests
             _workloads = new(host.Server);
             _client = new(new(host.Server.Address), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
             var journal = new WriteJournal(TimeProvider.System);
-            var credentials = new CredentialStore(_client, TimeProvider.System);
+            _vault = new(_client, VaultAccess.None, _ => { }, TimeProvider.System, NullLogger<VaultCredentials>.Instance);
+            var credentials = new CredentialStore(_client, _vault, TimeProvider.System);
             var view = new ClusterView(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => _changed.Release(), journal.Removed, TimeProvider.System, NullLogger.Instance);
-            _observer = new(view, credentials, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+            _observer = new(view, credentials, _vault, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
             _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
             _view = view.RunAsync(_stop.Token);
         }
@@ -128,6 +130,7 @@ public sealed class ClaimConvergenceTests
         {
             await _stop.CancelAsync();
             await _view.ContinueWith(_ => { }, TaskScheduler.Default);
+            _vault.Dispose();
             _client.Dispose();
             await _workloads.DisposeAsync();
             await _host.DisposeAsync();

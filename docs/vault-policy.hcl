@@ -1,0 +1,22 @@
+# The least that the operator needs of Vault. Mounts and paths are the defaults of spec.credentials.vault: kv, dora/NAMESPACE/NAME.
+
+# Passwords: written once (check-and-set), read when they changed.
+path "kv/data/dora/+/+/+/*"              { capabilities = ["create", "read", "update", "patch"] }
+path "kv/metadata/dora/+/+/+/*"          { capabilities = ["read", "list"] }
+
+# Logins that Vault makes in a database.
+path "database/static-creds/*"           { capabilities = ["read"] }
+path "database/creds/*"                  { capabilities = ["read"] }
+path "database/rotate-role/*"            { capabilities = ["update"] }
+path "sys/leases/renew"                  { capabilities = ["update"] }
+path "sys/leases/revoke"                 { capabilities = ["update"] }
+
+# Certificates of the servers.
+path "pki/issue/db-server"               { capabilities = ["update"] }
+path "pki/sign/db-server"                { capabilities = ["update"] }
+
+# Keys of backups.
+path "transit/datakey/plaintext/backups" { capabilities = ["update"] }
+path "transit/encrypt/backups"           { capabilities = ["update"] }
+path "transit/decrypt/backups"           { capabilities = ["update"] }
+path "transit/rewrap/backups"            { capabilities = ["update"] }

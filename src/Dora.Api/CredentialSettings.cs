@@ -1,0 +1,54 @@
+using System.ComponentModel;
+using System.Text.Json.Serialization;
+using Dora.Kubernetes.Schema;
+
+namespace Dora.Api;
+
+/// <summary>Where passwords come from.</summary>
+[Cel("has(self.source) && self.source == 'Vault' ? has(self.vault) : !has(self.vault)", "vault is needed with source Vault, and belongs to no other source")]
+public sealed record CredentialSettings(
+    [property: Description("Generated: random passwords, written once into Secrets of this namespace and never rewritten. Vault: a KV version 2 engine holds them; Secrets follow it.")]
+    CredentialSource Source = CredentialSource.Generated,
+    [property: Description("The Vault, with source Vault.")]
+    VaultSettings? Vault = null);
+
+/// <summary>The authority for passwords.</summary>
+[JsonConverter(typeof(EnumNames<CredentialSource>))]
+public enum CredentialSource
+{
+    /// <summary>Generated once into Secrets.</summary>
+    Generated,
+
+    /// <summary>A KV version 2 engine of HashiCorp Vault or OpenBao.</summary>
+    Vault,
+}
+
+/// <summary>A Vault, and where in it the passwords of a stack are.</summary>
+[Cel("self.address.startsWith('https://') || self.address.matches('^http://(localhost|127[.][0-9.]+|\\\\[::1\\\\])(:[0-9]+)?/?$')", "address must begin with https://: over http everybody on the way reads the token and the passwords", FieldPath = ".address")]
+[Cel("!(has(self.caSecret) && has(self.caConfigMap))", "give caSecret or caConfigMap, not both")]
+public sealed record VaultSettings(
+    [property: Description("Base address, e.g. https://vault.vault:8200; one of those that the operator is told to trust (--vault-address)."), Pattern("^https?://[^/?#@ ]+/?$"), MaxLength(253)]
+    string Address,
+    [property: Description("Namespace of Vault Enterprise or OpenBao."), MaxLength(253), MinLength(1)]
+    string? Namespace = null,
+    [property: Description("Role of the auth method that the operator logs in to, where it logs in as a service account."), Pattern("^[A-Za-z0-9_.-]+$"), MaxLength(128)]
+    string Role = "dora",
+    [property: Description("Where the auth method is mounted."), Pattern(VaultSettings.PathPattern), MaxLength(253)]
+    string AuthMount = "kubernetes",
+    [property: Description("Where the KV version 2 engine is mounted."), Pattern(VaultSettings.PathPattern), MaxLength(253)]
+    string Mount = "kv",
+    [property: Description("Path below the mount; each Secret is at PATH/ENGINE/SECRET, with its generated keys. Its second segment must be the stack's namespace: nobody reads another namespace's passwords through the operator. Default: dora/NAMESPACE/NAME."), Pattern(VaultSettings.PathPattern), MaxLength(253)]
+    string? Path = null,
+    [property: Description("Secret of this namespace whose key ca.crt holds the certificates that sign Vault's. Default: those of the operator's image."), MaxLength(253), MinLength(1)]
+    string? CaSecret = null,
+    [property: Description("The same in a ConfigMap."), MaxLength(253), MinLength(1)]
+    string? CaConfigMap = null,
+    [property: Description("Whether passwords that Vault does not hold are generated and written there. False: somebody else writes them first.")]
+    bool Generate = true)
+{
+    /// <summary>Segments of a path, without a slash at either end.</summary>
+    public const string PathPattern = "^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$";
+
+    /// <summary>Path of a stack below the mount.</summary>
+    public string PathOf(string? ns, string? name) => Path ?? $"dora/{ns}/{name}";
+}

@@ -1,0 +1,259 @@
+using System.Collections.Concurrent;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Kubernetes.Client;
+using Dora.Kubernetes.Model;
+using Dora.Kubernetes.Runtime;
+using Dora.Vault;
+using Microsoft.Extensions.Logging;
+
+namespace Dora.Operator.Credentials;
+
+/// <summary>
+/// Reads and writes the passwords of stacks in Vault. What was read is kept in memory and read again beside the passes over a stack,
+/// at most every 30 s: a Vault that is slow or away holds up no failover. At rest that is one request for the version of each Secret.
+/// </summary>
+public sealed partial class VaultCredentials(KubeClient client, VaultAccess access, Action<ObjectKey> changed, TimeProvider clock, ILogger<VaultCredentials> logger) : IDisposable
+{
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly ConcurrentDictionary<ObjectKey, Watched> _stacks = new();
+    private readonly ConcurrentDictionary<(string Address, string? Namespace, string Role, string AuthMount, string? Authority), VaultClient> _clients = new();
+    private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>What Vault says of each Secret, by its name; empty for a stack without Vault.</summary>
+    /// <param name="stack">The stack.</param>
+    /// <param name="places">Its Secrets.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public async Task<IReadOnlyDictionary<string, VaultReading>> ReadAsync(ComplianceStack stack, IReadOnlyList<VaultPlace> places, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        var key = ObjectKey.Of(stack);
+        if (stack.Spec.Credentials is not { Source: CredentialSource.Vault, Vault: { } settings } || VaultRules.Check(stack).Any())
+        {
+            _stacks.TryRemove(key, out _);
+            return new Dictionary<string, VaultReading>();
+        }
+
+        var watched = _stacks.AddOrUpdate(key, _ => new(stack.Metadata.Uid, settings), (_, old) => old.Uid == stack.Metadata.Uid && old.Settings == settings ? old : new(stack.Metadata.Uid, settings));
+        List<VaultPlace> kept = [.. places.Where(place => VaultPlace.Keys(place.Request).Any())];
+        if (watched.Start(kept, clock, () => RefreshAsync(key, stack, settings, kept, watched)) is { } refresh && !watched.Knows(kept))
+        {
+            try
+            {
+                await refresh.WaitAsync(Patience, clock, cancellationToken).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                // Not known yet; the next pass may know.
+            }
+        }
+
+        return kept.ToDictionary(place => place.Request.SecretName, place => watched.Of(place) ?? Silent(settings), StringComparer.Ordinal);
+    }
+
+    /// <summary>
+    /// Writes passwords where Vault has none, and answers what is there then: somebody else may have been first.
+    /// </summary>
+    /// <exception cref="VaultException">Vault refuses or does not answer; whether it wrote is found out by the next reading.</exception>
+    public async Task<VaultReading> CreateAsync(ComplianceStack stack, VaultPlace place, IReadOnlyDictionary<string, string> values, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(place);
+        var settings = stack.Spec.Credentials!.Vault!;
+        _stacks.TryGetValue(ObjectKey.Of(stack), out var watched);
+        watched?.Learn(place, null);
+        var kv = new KeyValueStore(await ClientAsync(stack, settings, cancellationToken).ConfigureAwait(false), settings.Mount);
+        var path = place.Path(stack, settings);
+        var at = $"{settings.Mount}/{path}";
+        VaultReading found;
+        try
+        {
+            var keys = VaultPlace.Keys(place.Request).ToDictionary(key => key, key => values[key], StringComparer.Ordinal);
+            found = new VaultReading.Found(at, keys, await kv.WriteAsync(path, keys, 0, cancellationToken).ConfigureAwait(false));
+            LogWritten(logger, stack.Metadata.Namespace, stack.Metadata.Name, at);
+        }
+        catch (VaultConflictException)
+        {
+            found = Reading(place.Request, at, await kv.ReadAsync(path, cancellationToken: cancellationToken).ConfigureAwait(false));
+        }
+
+        watched?.Learn(place, found);
+        return found;
+    }
+
+    /// <summary>Forgets a stack that is gone; its passwords stay in Vault.</summary>
+    public void Forget(ObjectKey key) => _stacks.TryRemove(key, out _);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        foreach (var open in _clients.Values)
+            open.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task RefreshAsync(ObjectKey key, ComplianceStack stack, VaultSettings settings, IReadOnlyList<VaultPlace> places, Watched watched)
+    {
+        var news = false;
+        VaultReading.Unavailable? down = null;
+        foreach (var place in places)
+        {
+            var before = watched.Of(place);
+            var now = down ?? await ReadAsync(stack, settings, place, before).ConfigureAwait(false);
+            // Forbidden is one path's; sealed or unreachable is all of Vault.
+            if (now is VaultReading.Unavailable { Reason: not "VaultForbidden" } all)
+                down = all;
+            watched.Learn(place, now);
+            news |= before is not null && !before.Equals(now);
+            if (now is VaultReading.Unavailable problem && !now.Equals(before))
+                LogUnavailable(logger, key, problem.Reason, problem.Message);
+        }
+
+        watched.Ended(clock, places.Any(place => watched.Of(place) is VaultReading.Unavailable));
+        if (news)
+            changed(key);
+    }
+
+    private async Task<VaultReading> ReadAsync(ComplianceStack stack, VaultSettings settings, VaultPlace place, VaultReading? before)
+    {
+        var path = place.Path(stack, settings);
+        var at = $"{settings.Mount}/{path}";
+        if (!access.Trusts(settings.Address))
+            return new VaultReading.Unavailable("VaultForbidden", $"the operator is not told to trust {settings.Address}: start it with --vault-address {settings.Address}");
+        try
+        {
+            var kv = new KeyValueStore(await ClientAsync(stack, settings, _stop.Token).ConfigureAwait(false), settings.Mount);
+            // The version alone: reading passwords all the time would fill Vault's audit log with nothing.
+            if (before is VaultReading.Found known && await kv.VersionAsync(path, _stop.Token).ConfigureAwait(false) is { Deleted: false, Destroyed: false } newest && newest.Number == known.Version)
+                return known;
+            return Reading(place.Request, at, await kv.ReadAsync(path, cancellationToken: _stop.Token).ConfigureAwait(false));
+        }
+        catch (VaultSealedException)
+        {
+            return new VaultReading.Unavailable("VaultSealed", $"Vault at {settings.Address} is sealed: unseal it");
+        }
+        catch (VaultUnreachableException exception)
+        {
+            LogSilent(logger, stack.Metadata.Namespace, stack.Metadata.Name, exception.Message);
+            return Silent(settings);
+        }
+        catch (VaultException exception)
+        {
+            return new VaultReading.Unavailable(exception is VaultNotFoundException ? "VaultForbidden" : exception.Reason, exception.Message);
+        }
+        catch (Exception exception) when (exception is KubeException or InvalidDataException or FormatException or ArgumentException or ObjectDisposedException or OperationCanceledException)
+        {
+            return new VaultReading.Unavailable("VaultUnreachable", $"Vault at {settings.Address} cannot be asked: {exception.Message}");
+        }
+    }
+
+    private static VaultReading Reading(CredentialRequest request, string at, KeyValueReading reading) => reading switch
+    {
+        KeyValueReading.Found found => new VaultReading.Found(at, VaultPlace.Keys(request).Select(key => (key, Text: found.Text(key))).Where(pair => pair.Text is not null).ToDictionary(pair => pair.key, pair => pair.Text!, StringComparer.Ordinal), found.Version),
+        KeyValueReading.Deleted deleted => new VaultReading.Gone(at, deleted.Version),
+        KeyValueReading.Destroyed destroyed => new VaultReading.Gone(at, destroyed.Version),
+        _ => new VaultReading.Absent(at),
+    };
+
+    // One text whatever the cause: refused, cut and late take turns, and a status that follows them would be written all the time.
+    private static VaultReading.Unavailable Silent(VaultSettings settings) => new("VaultUnreachable", $"Vault at {settings.Address} does not answer: see whether it is up, and whether the network lets the operator reach it");
+
+    private async Task<VaultClient> ClientAsync(ComplianceStack stack, VaultSettings settings, CancellationToken cancellationToken)
+    {
+        var authority = await AuthorityAsync(stack, settings, cancellationToken).ConfigureAwait(false);
+        return _clients.GetOrAdd((settings.Address, settings.Namespace, settings.Role, settings.AuthMount, authority), _ => new(
+            new(new(settings.Address), settings.Namespace, authority, access.TrustedHosts) { Deadline = TimeSpan.FromSeconds(10) },
+            access.Auth switch
+            {
+                VaultAccess.AppRole => new VaultLogin.AppRole(access.RoleId ?? "", access.File, settings.AuthMount == VaultAccess.Kubernetes ? VaultAccess.AppRole : settings.AuthMount),
+                VaultAccess.Token => new VaultLogin.Token(access.File),
+                _ => new VaultLogin.Kubernetes(settings.Role, access.File, settings.AuthMount),
+            },
+            clock));
+    }
+
+    private async Task<string?> AuthorityAsync(ComplianceStack stack, VaultSettings settings, CancellationToken cancellationToken)
+    {
+        const string key = "ca.crt";
+        var ns = stack.Metadata.Namespace;
+        if (settings.CaConfigMap is { } map)
+        {
+            return (await client.FindAsync(KubeTypes.ConfigMaps, ns, map, cancellationToken).ConfigureAwait(false))?.Data?.GetValueOrDefault(key)
+                ?? throw new InvalidDataException($"ConfigMap {map} has no key {key}");
+        }
+
+        if (settings.CaSecret is not { } secret)
+            return null;
+        var found = (await client.FindAsync(KubeTypes.Secrets, ns, secret, cancellationToken).ConfigureAwait(false))?.Data?.GetValueOrDefault(key);
+        return found is null ? throw new InvalidDataException($"Secret {secret} has no key {key}") : System.Text.Encoding.UTF8.GetString(Convert.FromBase64String(found));
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: wrote {Path} in Vault")]
+    private static partial void LogWritten(ILogger logger, string? @namespace, string? stack, string path);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Stack}: {Reason}: {Problem}")]
+    private static partial void LogUnavailable(ILogger logger, ObjectKey stack, string reason, string problem);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "{Namespace}/{Stack}: {Problem}")]
+    private static partial void LogSilent(ILogger logger, string? @namespace, string? stack, string problem);
+
+    /// <summary>What is known of one stack's passwords in Vault.</summary>
+    private sealed class Watched(string? uid, VaultSettings settings)
+    {
+        private readonly Lock _lock = new();
+        private readonly Dictionary<string, VaultReading> _known = new(StringComparer.Ordinal);
+        private Task? _refresh;
+        private (long At, TimeSpan Pause)? _last;
+
+        public string? Uid => uid;
+
+        public VaultSettings Settings => settings;
+
+        public VaultReading? Of(VaultPlace place)
+        {
+            lock (_lock)
+                return _known.GetValueOrDefault(Key(place));
+        }
+
+        public bool Knows(IReadOnlyList<VaultPlace> places)
+        {
+            lock (_lock)
+                return places.All(place => _known.ContainsKey(Key(place)));
+        }
+
+        public void Learn(VaultPlace place, VaultReading? reading)
+        {
+            lock (_lock)
+            {
+                if (reading is null)
+                    _known.Remove(Key(place));
+                else
+                    _known[Key(place)] = reading;
+            }
+        }
+
+        public void Ended(TimeProvider clock, bool failed)
+        {
+            lock (_lock)
+                _last = (clock.GetTimestamp(), failed ? AfterFailure : Interval);
+        }
+
+        /// <summary>The reading under way, after one was begun if it is due; null when there is none.</summary>
+        public Task? Start(IReadOnlyList<VaultPlace> places, TimeProvider clock, Func<Task> refresh)
+        {
+            lock (_lock)
+            {
+                if (_refresh is { IsCompleted: false })
+                    return _refresh;
+                var due = _last is not { } last || clock.GetElapsedTime(last.At) >= last.Pause || places.Any(place => !_known.ContainsKey(Key(place)));
+                return _refresh = due && places.Count > 0 ? Task.Run(refresh) : null;
+            }
+        }
+
+        private static string Key(VaultPlace place) => $"{place.Engine}/{place.Request.SecretName}";
+    }
+}
