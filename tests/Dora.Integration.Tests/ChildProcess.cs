@@ -52,6 +52,12 @@ internal sealed class ChildProcess : IAsyncDisposable
     /// <summary>Waits until it ends by itself.</summary>
     public Task EndedAsync(CancellationToken cancellationToken) => process.WaitForExitAsync(cancellationToken);
 
+    /// <summary>How it ended.</summary>
+    public int ExitCode => process.ExitCode;
+
+    /// <summary>Sends it a signal by name.</summary>
+    public Task SignalAsync(string signal) => HackScript.RunAsync("kill", $"-{signal}", process.Id.ToString(CultureInfo.InvariantCulture));
+
     /// <summary>Asks it to end, as the kubelet would, and waits for it.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {

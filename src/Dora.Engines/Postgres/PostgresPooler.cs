@@ -95,7 +95,7 @@ internal static class PostgresPooler
 
     private static string[] Command(PostgresPlan plan) =>
         plan.Names.Encrypted ? ["/bin/sh", "-c", RunEncrypted]
-        : StackRelease.Of(plan.Names.Stack.StackVersion).PoolerReload ? ["/bin/sh", "-c", Run]
+        : plan.Names.Release.PoolerReload ? ["/bin/sh", "-c", Run]
         : ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"];
 
     private static PodSpec Pod(PostgresPlan plan, PoolerPlan pooler) => new(

@@ -14,7 +14,7 @@ internal static class RedisConfig
             ["redis.conf"] = Server(plan),
             ["common.sh"] = plan.Names.Encrypted ? Script("common.sh") + Script("common-tls.sh") : Script("common.sh"),
             ["start-redis.sh"] = Script(cluster ? "start-cluster.sh" : "start-redis.sh"),
-            ["ready.sh"] = Script(cluster ? "ready-cluster.sh" : "ready.sh"),
+            ["ready.sh"] = Script(cluster ? "ready-cluster.sh" : plan.Names.Release.AsksEverySentinel ? "ready.sh" : "ready-2026.11.sh"),
             ["alive.sh"] = Script("alive.sh"),
             ["stop-redis.sh"] = Script(cluster ? "stop-cluster.sh" : "stop-redis.sh"),
         };

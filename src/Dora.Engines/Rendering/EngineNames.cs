@@ -25,7 +25,10 @@ public sealed record EngineNames(StackContext Stack, string Engine)
     public string CertificateSecret => $"{Cluster}-tls";
 
     /// <summary>Whether servers speak TLS, and nothing else.</summary>
-    public bool Encrypted => Stack.Tls is not null && StackRelease.Of(Stack.StackVersion).Encrypted;
+    public bool Encrypted => Stack.Tls is not null && Release.Encrypted;
+
+    /// <summary>What the stack's version puts into pods.</summary>
+    internal StackRelease Release => StackRelease.Of(Stack.StackVersion);
 
     /// <summary>Domain of a Service inside the cluster, without the cluster's own suffix.</summary>
     public string Domain(string service) => $"{service}.{Stack.Namespace}.svc";

@@ -16,7 +16,7 @@ internal static class PodTemplates
     /// <param name="labels">Labels of the engine's own.</param>
     public static PodTemplateSpec Of(EngineNames names, PodSpec pod, string config, string? version, params IEnumerable<KeyValuePair<string, string>> labels)
     {
-        var release = StackRelease.Of(names.Stack.StackVersion);
+        var release = names.Release;
         var all = new Dictionary<string, string>(names.ObjectLabels);
         foreach (var (key, value) in labels)
             all[key] = value;

@@ -177,6 +177,65 @@ public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
             Assert.StartsWith("This user has no permissions to run", (await DryRunAsync(admin, user, command)).Text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_master_that_is_back_takes_no_writes_while_a_Sentinel_is_silent_that_may_be_failing_over_from_it()
+    {
+        var master = Ordinal((await pods.HealthyAsync()).Primary!);
+        var silent = (master + 1) % RedisPods.Members;
+        // However slow this machine is, nobody misses the master before it is back.
+        await MissedAfterAsync("60000");
+        await pods.SignalAsync(silent, "sentinel", "STOP");
+        try
+        {
+            // Those that answer find nothing wrong with it.
+            await pods.StopAsync(master, "redis");
+            pods.Restart(master);
+            await ChildProcess.UntilAsync(() => ReplicasAsync(master), replicas => replicas == 2, TimeSpan.FromSeconds(20), Token);
+            foreach (var other in Enumerable.Range(0, RedisPods.Members).Where(ordinal => ordinal != silent))
+                await ChildProcess.UntilAsync(() => FlagsAsync(other), flags => flags == "master", TimeSpan.FromSeconds(20), Token);
+            Assert.NotEqual(0, await pods.ReadinessAsync(master));
+            Assert.True(pods.Closed(master));
+        }
+        finally
+        {
+            await pods.SignalAsync(silent, "sentinel", "CONT");
+        }
+
+        await ChildProcess.UntilAsync(() => Task.FromResult(pods.Closed(master)), closed => !closed, TimeSpan.FromSeconds(30), Token);
+        await MissedAfterAsync("3000");
+        await pods.HealthyAsync();
+    }
+
+    private async Task MissedAfterAsync(string milliseconds)
+    {
+        foreach (var member in pods.Target.Members)
+        {
+            await using var sentinel = await pods.ConnectAsync(member.Ordinal, RedisPlan.SentinelPort, RedisPlan.AdminUser, RedisPods.AdminPassword);
+            await sentinel.SendAsync(Token, "SENTINEL", "SET", RedisPlan.MasterName, "down-after-milliseconds", milliseconds);
+        }
+    }
+
+    private async Task<int> ReplicasAsync(int ordinal)
+    {
+        try
+        {
+            await using var server = await pods.ConnectAsync(ordinal, RedisPlan.Port, RedisPlan.AdminUser, RedisPods.AdminPassword);
+            var info = (await server.SendAsync(Token, "INFO", "replication")).Text!;
+            return info.Contains("role:master", StringComparison.Ordinal) ? info.Split("state=online").Length - 1 : 0;
+        }
+        catch (Exception absent) when (absent is SocketException or IOException or RespException { Code: "LOADING" })
+        {
+            return 0;
+        }
+    }
+
+    private async Task<string?> FlagsAsync(int ordinal)
+    {
+        await using var sentinel = await pods.ConnectAsync(ordinal, RedisPlan.SentinelPort, RedisPlan.AdminUser, RedisPods.AdminPassword);
+        var fields = (await sentinel.SendAsync(Token, "SENTINEL", "MASTER", RedisPlan.MasterName)).Items!.Select(item => item.Text).ToList();
+        return fields[fields.IndexOf("flags") + 1];
+    }
+
     private static Task<RespValue> DryRunAsync(RespClient admin, string user, string command) =>
         admin.SendAsync(Token, ["ACL", "DRYRUN", user, .. command.Split(' ')]);
 

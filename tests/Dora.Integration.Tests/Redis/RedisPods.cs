@@ -151,6 +151,23 @@ public sealed class RedisPods : IAsyncLifetime
         await StopAsync(ordinal, container);
     }
 
+    /// <summary>Holds a container still, or lets it go on: it keeps its connections and answers nobody.</summary>
+    public Task SignalAsync(int ordinal, string container, string signal) => running[(ordinal, container)].SignalAsync(signal);
+
+    /// <summary>Starts a member's containers that do not run.</summary>
+    public void Restart(int ordinal) => Start(ordinal);
+
+    /// <summary>Asks a member's readiness once, as the kubelet does.</summary>
+    public async Task<int> ReadinessAsync(int ordinal)
+    {
+        await using var probe = Run(ordinal, "redis", "ready.sh");
+        await probe.EndedAsync(TestContext.Current.CancellationToken);
+        return probe.ExitCode;
+    }
+
+    /// <summary>Whether a member takes no writes yet.</summary>
+    public bool Closed(int ordinal) => File.Exists(Path.Combine(Root(ordinal), "run/redis/closed"));
+
     /// <summary>How often the Sentinels that run now have said this.</summary>
     public int Mentions(string text) => running.Where(entry => entry.Key.Container == "sentinel").Sum(entry => entry.Value.Output.Split(text).Length - 1);
 
