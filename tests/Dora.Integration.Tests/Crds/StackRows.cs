@@ -36,6 +36,12 @@ internal static class StackRows
         new("malformed stackVersion", "{tier: Development, stackVersion: latest, engines: {redis: {}}}", "spec.stackVersion", "should match"),
         new("unknown deletionPolicy", "{tier: Development, deletionPolicy: Keep, engines: {redis: {}}}", "spec.deletionPolicy", "supported values: \"Retain\", \"Delete\""),
         new("unknown credential source", "{tier: Development, credentials: {source: File}, engines: {redis: {}}}", "spec.credentials.source", "supported values: \"Generated\""),
+        new("issuerRef without cert-manager", Tls("issuerRef: {name: corporate}"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
+        new("cert-manager without issuerRef", Tls("issuer: CertManager"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
+        new("vault without Vault", Tls("vault: {role: db}"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
+        new("Vault without vault", Tls("issuer: Vault"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
+        new("unknown issuer", Tls("issuer: Somebody"), "spec.tls.issuer", "supported values: \"Operator\", \"CertManager\", \"Vault\""),
+        new("version of TLS that nobody should speak", Tls("minimumVersion: '1.1'"), "spec.tls.minimumVersion", "supported values: \"1.2\", \"1.3\""),
         new("paused as text", "{tier: Development, paused: 'yes', engines: {redis: {}}}", "spec.paused", "must be of type boolean"),
         new("unknown version of PostgreSQL", Postgres("version: '9.6'"), "spec.engines.postgres.version", "Unsupported value: \"9.6\""),
         new("version as number", Postgres("version: 15"), "spec.engines.postgres.version", "must be of type string"),
@@ -140,6 +146,8 @@ internal static class StackRows
     private static string Postgres(string settings) => Engines($"postgres: {{{settings}}}");
 
     private static string InfluxDb(string settings) => Engines($"influxdb: {{{settings}}}");
+
+    private static string Tls(string settings) => $"{{tier: Development, engines: {{redis: {{}}}}, tls: {{{settings}}}}}";
 
     private static string Redis(string settings) => Engines($"redis: {{{settings}}}");
 
