@@ -57,7 +57,8 @@ public sealed class ServerTrust
     private X509ChainPolicy Policy()
     {
         // Authorities of a stack publish no revocation lists: what must not be believed any more leaves the bundle.
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        // What is missing in a chain is fetched from nowhere: a server that is not believed yet shall not choose whom the operator calls.
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck, DisableCertificateDownloads = true };
         policy.CustomTrustStore.AddRange(_roots);
         return policy;
     }

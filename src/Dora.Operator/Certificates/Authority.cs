@@ -1,6 +1,5 @@
 using System.Globalization;
 using Dora.Api;
-using Dora.Engines;
 using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Certificates;

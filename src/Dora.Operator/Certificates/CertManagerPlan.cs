@@ -20,10 +20,9 @@ internal static class CertManagerPlan
     /// <summary>The plan.</summary>
     public static CertificatePlan Of(StackContext stack, IReadOnlyList<ServerCertificate> certificates, StackObservation observed)
     {
-        if (!observed.CertManager)
-            return new(stack.Name, [], CertificateProblem.ForAll(certificates, NotServed), [], certificates, null);
-        if (stack.Tls?.IssuerRef is not { } issuer)
-            return new(stack.Name, [], CertificateProblem.ForAll(certificates, new("spec.tls.issuerRef", "is missing", "name the issuer that cert-manager shall ask")), [], certificates, null);
+        // Without issuerRef the stack itself is refused.
+        if (!observed.CertManager || stack.Tls?.IssuerRef is not { } issuer)
+            return new(stack.Name, [], CertificateProblem.ForAll(certificates, observed.CertManager ? null : NotServed), [], certificates, null);
         var problems = CertificateProblem.OfSecrets(certificates, certificate => CertificateSecrets.IsOf(stack, certificate.Found!));
         var objects = certificates
             .Where(certificate => certificate.Found is not { } found || CertificateSecrets.IsOf(stack, found))

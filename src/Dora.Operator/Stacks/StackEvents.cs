@@ -18,8 +18,7 @@ public sealed class StackEvents(EventRecorder recorder)
         Unprotected(stack, now);
         Unencrypted(stack, now);
         Authority(stack, report);
-        foreach (var certificate in now.Certificates ?? [])
-            Certificate(stack, stack.Status?.Certificates?.FirstOrDefault(before => before.SecretName == certificate.SecretName), certificate);
+        Certificates(stack, now);
         NotCurrent(stack, now);
         foreach (var engine in now.Engines ?? [])
             Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
@@ -30,7 +29,7 @@ public sealed class StackEvents(EventRecorder recorder)
     private void Objects(ComplianceStack stack, ExecutionReport report)
     {
         var applied = report.Done.OfType<PlanStep.Apply>().ToList();
-        if (applied.Count(step => step.Change == ObjectChangeKind.Missing) is > 0 and var created)
+        if (report.Done.Count(Creates) is > 0 and var created)
             Record(stack, KubeEventType.Normal, "ObjectsCreated", "Apply", string.Create(CultureInfo.InvariantCulture, $"created {created} objects"));
         var changed = applied.Where(step => step.Change == ObjectChangeKind.Changed).ToList();
         if (changed.Count > 0)
@@ -48,6 +47,12 @@ public sealed class StackEvents(EventRecorder recorder)
         foreach (var command in report.Done.OfType<PlanStep.Command>())
             Record(stack, KubeEventType.Normal, command.What.Name, "Command", $"{command.Engine}: {command.What.Reason}");
     }
+
+    private static bool Creates(PlanStep step) => step
+        is PlanStep.Apply { Change: ObjectChangeKind.Missing }
+        or PlanStep.CreateCredential
+        or PlanStep.WriteAuthority { Change: AuthorityChange.Create }
+        or PlanStep.WriteCertificate { Change: CertificateChange.Create };
 
     private void Stalled(ComplianceStack stack, ComplianceStackStatus now)
     {
@@ -75,22 +80,31 @@ public sealed class StackEvents(EventRecorder recorder)
     {
         foreach (var step in report.Done.OfType<PlanStep.WriteAuthority>())
         {
-            var (reason, note) = step.Change switch
+            (string? reason, string note) = step.Change switch
             {
+                // The first one is among the objects that were created.
+                AuthorityChange.Create when step.Generation == 1 => (null, ""),
                 AuthorityChange.Create => ("AuthorityCreated", $"authority {step.Generation} was made in Secret {step.SecretName}: {step.Reason}"),
                 AuthorityChange.Renew => ("AuthorityRenewed", $"authority {step.Generation} is believed beside the one before, and will take its place: {step.Reason}"),
                 _ when step.Older.Count == 0 => ("AuthorityRetired", $"only authority {step.Generation} is believed now: {step.Reason}"),
                 _ => ("AuthorityAdopted", $"another authority is believed beside authority {step.Generation}: {step.Reason}"),
             };
-            Record(stack, KubeEventType.Normal, reason, "Certify", note);
+            if (reason is not null)
+                Record(stack, KubeEventType.Normal, reason, "Certify", note);
         }
     }
 
-    private void Certificate(ComplianceStack stack, CertificateStatus? before, CertificateStatus now)
+    private void Certificates(ComplianceStack stack, ComplianceStackStatus now)
     {
-        if (before?.Serial == now.Serial || now.DnsNames is null)
+        // Of a new stack they are among the objects that were created.
+        if (stack.Status?.Certificates is not { } before)
             return;
-        Record(stack, KubeEventType.Normal, before is null ? "CertificateIssued" : "CertificateRenewed", "Certify", $"Secret {now.SecretName} holds certificate {now.Serial} of {now.Issuer}, valid until {now.NotAfter:yyyy-MM-dd HH:mm} UTC");
+        foreach (var certificate in (now.Certificates ?? []).Where(certificate => certificate.DnsNames is not null))
+        {
+            var old = before.FirstOrDefault(one => one.SecretName == certificate.SecretName);
+            if (old?.Serial != certificate.Serial)
+                Record(stack, KubeEventType.Normal, old is null ? "CertificateIssued" : "CertificateRenewed", "Certify", string.Create(CultureInfo.InvariantCulture, $"Secret {certificate.SecretName} holds certificate {certificate.Serial} of {certificate.Issuer}, valid until {certificate.NotAfter:yyyy-MM-dd HH:mm} UTC"));
+        }
     }
 
     private void NotCurrent(ComplianceStack stack, ComplianceStackStatus now)

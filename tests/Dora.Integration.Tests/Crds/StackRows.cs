@@ -46,6 +46,12 @@ internal static class StackRows
         new("path in Vault that goes up", Credentials("source: Vault, vault: {address: 'https://vault:8200', path: dora/../others}"), "spec.credentials.vault.path", "should match"),
         new("mount in Vault with a slash at its end", Credentials("source: Vault, vault: {address: 'https://vault:8200', mount: kv/}"), "spec.credentials.vault.mount", "should match"),
         new("two CAs of Vault", Credentials("source: Vault, vault: {address: 'https://vault:8200', caSecret: a, caConfigMap: b}"), "spec.credentials.vault", "give caSecret or caConfigMap, not both"),
+        new("issuerRef without cert-manager", Tls("issuerRef: {name: corporate}"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
+        new("cert-manager without issuerRef", Tls("issuer: CertManager"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
+        new("vault without Vault", Tls("vault: {role: db}"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
+        new("Vault without vault", Tls("issuer: Vault"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
+        new("unknown issuer", Tls("issuer: Somebody"), "spec.tls.issuer", "supported values: \"Operator\", \"CertManager\", \"Vault\""),
+        new("version of TLS that nobody should speak", Tls("minimumVersion: '1.1'"), "spec.tls.minimumVersion", "supported values: \"1.2\", \"1.3\""),
         new("paused as text", "{tier: Development, paused: 'yes', engines: {redis: {}}}", "spec.paused", "must be of type boolean"),
         new("unknown version of PostgreSQL", Postgres("version: '9.6'"), "spec.engines.postgres.version", "Unsupported value: \"9.6\""),
         new("version as number", Postgres("version: 15"), "spec.engines.postgres.version", "must be of type string"),
@@ -152,6 +158,7 @@ internal static class StackRows
     private static string InfluxDb(string settings) => Engines($"influxdb: {{{settings}}}");
 
     private static string Credentials(string settings) => $"{{tier: Development, credentials: {{{settings}}}, engines: {{redis: {{}}}}}}";
+    private static string Tls(string settings) => $"{{tier: Development, engines: {{redis: {{}}}}, tls: {{{settings}}}}}";
 
     private static string Redis(string settings) => Engines($"redis: {{{settings}}}");
 

@@ -19,6 +19,7 @@ public sealed class BadCertificateTests
         Pem(Nested(20_000)),
         new string('x', 1_000_000),
         string.Concat(Enumerable.Repeat("-----BEGIN CERTIFICATE-----\n", 30_000)),
+        string.Concat(Enumerable.Repeat("-----BEGIN CERTIFICATE-----\n", 2_300)),
         string.Concat(Enumerable.Repeat("-----BEGIN A-----\n-----BEGIN B-----\n-----END A-----\n", 1_000)),
     ];
 

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Certificates;
@@ -36,9 +35,16 @@ public sealed class CertManagerTests
         Assert.Empty(plan.Steps);
     }
 
-    [Fact]
-    public void An_API_server_without_rules_may_leave_out_the_issuer() =>
-        Assert.Equal("spec.tls.issuerRef", Assert.Single(Plan(new("{tier: Development, engines: {redis: {}}, tls: {issuer: CertManager}}")).Violations("redis")).Field);
+    [Theory]
+    [InlineData("issuer: CertManager", "spec.tls.issuerRef")]
+    [InlineData("issuerRef: {name: corporate}", "spec.tls.issuerRef")]
+    [InlineData("issuer: CertManager, issuerRef: {name: corporate}, vault: {role: db}", "spec.tls.vault")]
+    [InlineData("issuer: Vault", "spec.tls.vault")]
+    public void What_an_API_server_without_rules_lets_in_the_operator_refuses(string tls, string field)
+    {
+        var world = new CertificateWorld($"{{tier: Development, engines: {{redis: {{}}}}, tls: {{{tls}}}}}");
+        Assert.Equal(field, Assert.Single(StackPlanner.Plan(StackObservation.Nowhere(world.Stack, new())).Violations, violation => violation.Reason == "InvalidSpec").Field);
+    }
 
     [Fact]
     public void A_Secret_of_somebody_else_is_not_given_to_cert_manager()

@@ -37,7 +37,7 @@ public sealed class RotationPropertyTests
             from events in Gen.ArrayOf(Gen.Elements(Enum.GetValues<Event>()), 12)
             from writes in Gen.Choose(1, 4)
             select (events, writes);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(40), Prop.ForAll(Arb.From(cases, Shorter), one =>
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(25), Prop.ForAll(Arb.From(cases, Shorter), one =>
         {
             var world = new CertificateWorld();
             foreach (var what in one.events)
