@@ -14,10 +14,10 @@ public sealed class EngineTargetsTests
         {
             Pods =
             [
-                Pod("shop-postgres-0", "postgres", new Volume("tls", Secret: new("shop-postgres-tls")))),
-                Pod("shop-postgres-1", "postgres", new Volume("auth", Secret: new("shop-postgres-pooler-tls")))),
+                Pod("shop-postgres-0", "postgres", new Volume("tls", Secret: new("shop-postgres-tls"))),
+                Pod("shop-postgres-1", "postgres", new Volume("auth", Secret: new("shop-postgres-pooler-tls"))),
                 Pod("shop-postgres-2", "postgres"),
-                Pod("shop-redis-0", "redis", new Volume("tls", Secret: new("shop-redis-tls")))),
+                Pod("shop-redis-0", "redis", new Volume("tls", Secret: new("shop-redis-tls"))),
             ],
         };
         Assert.Equal([true, false, false], EngineTargets.Members("postgres", observed).Select(member => member.Encrypted));
