@@ -16,9 +16,8 @@ internal static class PostgresPooler
     public const string Run =
         "file=/etc/pgbouncer-auth/userlist.txt; seen=$(cksum <$file); (while sleep 10; do now=$(cksum <$file); [ \"$now\" = \"$seen\" ] || { seen=$now; kill -HUP $$; }; done) & exec /usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini";
 
-    /// <summary>The same for its certificate, whose files change as those of any mounted Secret.</summary>
-    public const string RunEncrypted =
-        "files='/etc/pgbouncer-auth/userlist.txt /tls/tls.crt /tls/tls.key /tls/ca.crt'; seen=$(cat $files | cksum); (while sleep 10; do now=$(cat $files | cksum); [ \"$now\" = \"$seen\" ] || { seen=$now; kill -HUP $$; }; done) & exec /usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini";
+    /// <summary>The same for its certificate too.</summary>
+    public static string RunEncrypted { get; } = PostgresTls.Start("/usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini", "/etc/pgbouncer-auth/userlist.txt");
 
     // New clients are led elsewhere first; then running transactions end, and the process with them (PgBouncer documentation, SIGINT).
     private const string Drain = "sleep 5; kill -INT 1; while kill -0 1; do sleep 1; done";

@@ -6,6 +6,8 @@ namespace Dora.Engines.Postgres;
 /// <summary>The StatefulSet whose pods run Patroni, which runs PostgreSQL.</summary>
 internal static class PostgresStatefulSet
 {
+    private const string Patroni = "/usr/bin/patroni /etc/patroni/patroni.yml";
+
     public static Manifest Render(PostgresPlan plan, int replicas)
     {
         var names = plan.Names;
@@ -54,7 +56,7 @@ internal static class PostgresStatefulSet
         Name: "postgres",
         Image: plan.Pods.Image("postgres", plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
-        Command: ["/usr/bin/patroni", "/etc/patroni/patroni.yml"],
+        Command: plan.Names.Encrypted ? ["/bin/sh", "-c", PostgresTls.Start(Patroni)] : Patroni.Split(' '),
         Env: Environment(plan.Names),
         Ports: [new(PostgresPlan.Port, "postgresql", "TCP"), new(PostgresPlan.RestPort, "patroni", "TCP")],
         Resources: PodDefaults.Resources(plan.Resources),

@@ -21,6 +21,16 @@ internal static class PostgresTls
 
     public static VolumeMount Mount { get; } = new("tls", Folder, ReadOnly: true);
 
+    /// <summary>
+    /// Starts a program as the container's first process, and beside it what has it read its certificate again when the mounted files
+    /// change. PgBouncer knows no other way. Patroni is told by the operator too; but a certificate that has run out is believed by
+    /// nobody, the operator included, so the one that follows it must not wait for a word.
+    /// </summary>
+    /// <param name="program">Program and arguments; it reads its files again at SIGHUP.</param>
+    /// <param name="files">Other files of which the same is true.</param>
+    public static string Start(string program, params IEnumerable<string> files) =>
+        $"files='{string.Join(' ', files.Concat([Chain, Key, Trust]))}'; seen=$(cat $files | cksum); (while sleep 10; do now=$(cat $files | cksum); [ \"$now\" = \"$seen\" ] || {{ seen=$now; kill -HUP $$; }}; done) & exec {program}";
+
     /// <summary>The oldest version that servers accept; all that run here know 1.3.</summary>
     public static TlsVersion Minimum(PostgresPlan plan) => plan.Names.Stack.Tls?.MinimumVersion ?? TlsVersion.Tls13;
 

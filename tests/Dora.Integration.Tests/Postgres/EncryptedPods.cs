@@ -2,9 +2,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
-using Dora.Api;
 using Dora.Engines;
-using Dora.Engines.Postgres;
 using Dora.Testing.Http;
 using Xunit;
 

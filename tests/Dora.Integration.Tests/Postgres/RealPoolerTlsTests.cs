@@ -53,6 +53,17 @@ public sealed class RealPoolerTlsTests(EncryptedPods cluster) : IClassFixture<En
     }
 
     [Fact]
+    public async Task Patroni_is_told_in_its_pod_that_its_certificate_has_changed()
+    {
+        await WriteAsync("program.sh", "trap 'echo read again' HUP; echo started; while :; do sleep 0.2; done\n");
+        await using var program = new ChildProcess("/bin/sh", ["-c", Here(PostgresTls.Start($"/bin/sh {folder}/program.sh"))]);
+        await ChildProcess.UntilAsync(() => Task.FromResult(program.Output), text => text.Contains("started", StringComparison.Ordinal), TimeSpan.FromSeconds(20), Token);
+        Assert.DoesNotContain("read again", program.Output, StringComparison.Ordinal);
+        await WriteCertificateAsync();
+        await ChildProcess.UntilAsync(() => Task.FromResult(program.Output), text => text.Contains("read again", StringComparison.Ordinal), TimeSpan.FromSeconds(30), Token);
+    }
+
+    [Fact]
     public async Task A_client_with_an_older_version_is_refused()
     {
         await EncryptedPods.ServedAsync("127.0.0.1", port, Endpoint, Endpoint.HostFormat, pods.Trust, SslProtocols.Tls13);
