@@ -35,12 +35,13 @@ public sealed class RealCertificateTests(RealServer server)
         var api = new RawClient(server.Http);
         (await api.Post("/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = _namespace } })).Must(201);
         using var client = new KubeClient(KubeConfig.Load(server.Kubeconfig, null), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
-        Assert.Equal(3, (await PassAsync(client, Stack(null), new(client, _clock))).Done.Count);
+        using var vault = new VaultCredentials(client, VaultAccess.None, _ => { }, _clock, NullLogger<VaultCredentials>.Instance);
+        Assert.Equal(3, (await PassAsync(client, Stack(null), Store(client, vault))).Done.Count);
         var first = await SecretAsync(client, "shop-redis-tls");
         Assert.Equal("kubernetes.io/tls", first.Type);
         Assert.Equal("stack-uid", first.Metadata.Controller!.Uid);
 
-        var looked = new CredentialStore(client, _clock);
+        var looked = Store(client, vault);
         Assert.Empty((await PassAsync(client, Stack(null), looked)).Done);
         await client.PatchAsync(KubeTypes.Secrets, _namespace, "shop-ca", KubePatch.Merge(new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { ["somebody/else"] = "was here" } } }), TestContext.Current.CancellationToken);
         var refused = await PassAsync(client, Stack("now"), looked);
@@ -49,11 +50,11 @@ public sealed class RealCertificateTests(RealServer server)
 
         for (var i = 0; i < 12; i++)
         {
-            await PassAsync(client, Stack("now"), new(client, _clock));
+            await PassAsync(client, Stack("now"), Store(client, vault));
             _clock.Advance(TimeSpan.FromMinutes(1));
         }
 
-        Assert.Empty((await PassAsync(client, Stack("now"), new(client, _clock))).Done);
+        Assert.Empty((await PassAsync(client, Stack("now"), Store(client, vault))).Done);
         var (authority, last) = (await SecretAsync(client, "shop-ca"), await SecretAsync(client, "shop-redis-tls"));
         Assert.Equal([Authority.Certificate, Authority.Key], authority.Data!.Keys.Order(StringComparer.Ordinal));
         Assert.Equal("2", last.Metadata.Annotation(Labels.AuthorityGeneration));
@@ -61,6 +62,8 @@ public sealed class RealCertificateTests(RealServer server)
         Assert.NotEqual(first.Data![CertificateRequest.Chain], last.Data[CertificateRequest.Chain]);
         Assert.StartsWith("-----BEGIN PRIVATE KEY-----", Encoding.UTF8.GetString(Convert.FromBase64String(last.Data[CertificateRequest.Combined])), StringComparison.Ordinal);
     }
+
+    private CredentialStore Store(KubeClient client, VaultCredentials vault) => new(client, vault, _clock);
 
     private Task<Secret> SecretAsync(KubeClient client, string name) => client.GetAsync(KubeTypes.Secrets, _namespace, name, TestContext.Current.CancellationToken);
 
