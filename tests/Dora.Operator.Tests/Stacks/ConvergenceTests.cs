@@ -22,7 +22,7 @@ public sealed class ConvergenceTests
         var objects = host.Server.All(KubeTypes.StatefulSets.Resource).Count + host.Server.All(KubeTypes.Services.Resource).Count + host.Server.All(KubeTypes.ConfigMaps.Resource).Count
             + host.Server.All(KubeTypes.ServiceAccounts.Resource).Count + host.Server.All(KubeTypes.Roles.Resource).Count + host.Server.All(KubeTypes.RoleBindings.Resource).Count + host.Server.All(KubeTypes.Secrets.Resource).Count
             + host.Server.All(KubeTypes.NetworkPolicies.Resource).Count;
-        Assert.Equal(26, objects);
+        Assert.Equal(30, objects);
         var requests = host.Server.Requests.All.Where(request => request.Verb is not ("watch" or "list")).ToList();
         Assert.True(requests.Count <= objects + 3, string.Join("\n", requests));
     }

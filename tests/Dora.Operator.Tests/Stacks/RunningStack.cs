@@ -21,9 +21,10 @@ internal sealed class RunningStack
         Stack = StackFile.Read($"{{apiVersion: {StackResource.ApiVersion}, kind: {StackResource.Kind}, metadata: {{name: shop, namespace: default, uid: {Uid}, generation: 1}}, spec: {spec}}}")[0];
         _plan = StackPlanner.Plan(StackObservation.Nowhere(Stack, new()));
         Assert.Empty(_plan.Violations);
-        foreach (var manifest in _plan.Steps.OfType<PlanStep.Apply>().Select(step => step.Manifest))
-            _live[new(manifest.Resource, manifest.Name)] = new(manifest.Resource, Access.PlansOfEveryKind.Typed(manifest), () => manifest.Body);
+        Exist(_plan);
         _certificates = CertificateWorld.Of(Stack, _plan.Engines);
+        // The ConfigMap of whom to trust follows the authority.
+        Exist(StackPlanner.Plan(Observation));
     }
 
     public ComplianceStack Stack { get; }
@@ -43,6 +44,12 @@ internal sealed class RunningStack
             request => (SecretReading)new SecretReading.Found(request.Fields.ToDictionary(entry => entry.Key, _ => "value"), Stack.Spec.DeletionPolicy == DeletionPolicy.Delete))
             .Concat(_certificates.Secrets).ToDictionary(),
     };
+
+    private void Exist(StackPlan plan)
+    {
+        foreach (var manifest in plan.Steps.OfType<PlanStep.Apply>().Select(step => step.Manifest))
+            _live[new(manifest.Resource, manifest.Name)] = new(manifest.Resource, Access.PlansOfEveryKind.Typed(manifest), () => manifest.Body);
+    }
 
     /// <summary>Steps that concern claims.</summary>
     public IReadOnlyList<PlanStep> ClaimSteps(Func<StackObservation, StackObservation>? with = null) => [.. Plan(with).Steps.Where(step => step
