@@ -87,6 +87,9 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
     /// <summary>Forgets a stack that is gone; its passwords stay in Vault.</summary>
     public void Forget(ObjectKey key) => _stacks.TryRemove(key, out _);
 
+    /// <summary>Ends when the reading under way has ended.</summary>
+    internal Task SettledAsync(ObjectKey key) => _stacks.TryGetValue(key, out var watched) ? watched.Reading : Task.CompletedTask;
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -140,6 +143,11 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         {
             LogSilent(logger, stack.Metadata.Namespace, stack.Metadata.Name, exception.Message);
             return Silent(settings);
+        }
+        catch (VaultForbiddenException exception) when (!exception.Login)
+        {
+            // One text for both paths: which of them was asked depends on what was known.
+            return new VaultReading.Unavailable(exception.Reason, $"Vault does not let the operator read {at}: grant read on {settings.Mount}/data/{path} and {settings.Mount}/metadata/{path} to its policy");
         }
         catch (VaultException exception)
         {
@@ -212,6 +220,15 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         public string? Uid => uid;
 
         public VaultSettings Settings => settings;
+
+        public Task Reading
+        {
+            get
+            {
+                lock (_lock)
+                    return _refresh ?? Task.CompletedTask;
+            }
+        }
 
         public VaultReading? Of(VaultPlace place)
         {
