@@ -16,6 +16,7 @@ public sealed class StackEvents(EventRecorder recorder)
         Objects(stack, report);
         Stalled(stack, now);
         Unprotected(stack, now);
+        NotCurrent(stack, now);
         foreach (var engine in now.Engines ?? [])
             Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
         foreach (var failure in report.Failures.Where(failure => !failure.Lasting))
@@ -38,6 +39,10 @@ public sealed class StackEvents(EventRecorder recorder)
             Record(stack, KubeEventType.Normal, "ObjectsRemoved", "Prune", $"removed {string.Join(", ", pruned.Select(step => $"{step.Resource.Kind} {step.Name}"))}");
         foreach (var claim in report.Done.OfType<PlanStep.GrowClaim>())
             Record(stack, KubeEventType.Normal, "VolumeGrows", "Apply", $"asked for {claim.Size} for {claim.Name}");
+        foreach (var adopted in report.Done.OfType<PlanStep.AdoptCredential>())
+            Record(stack, KubeEventType.Normal, "CredentialAdopted", "Apply", $"{adopted.Engine}: the passwords of Secret {adopted.Request.SecretName} are in Vault now");
+        foreach (var update in report.Done.OfType<PlanStep.UpdateCredential>())
+            Record(stack, KubeEventType.Normal, "CredentialChanged", "Apply", string.Create(CultureInfo.InvariantCulture, $"{update.Engine}: the servers hold version {update.Version} of Vault, and Secret {update.Request.SecretName} follows"));
         foreach (var member in report.Done.OfType<PlanStep.RestartMember>())
             Record(stack, KubeEventType.Normal, "MemberRestarted", "Restart", $"{member.Engine}: restarted {member.Pod}: {member.Reason}");
         foreach (var command in report.Done.OfType<PlanStep.Command>())
@@ -55,6 +60,13 @@ public sealed class StackEvents(EventRecorder recorder)
     {
         var before = stack.Status?.Conditions.Find(ConditionTypes.DeletionProtected);
         if (now.Conditions.Find(ConditionTypes.DeletionProtected) is { Status: Conditions.False } condition && condition.Message != before?.Message)
+            Record(stack, KubeEventType.Warning, condition.Reason, "Validate", condition.Message);
+    }
+
+    private void NotCurrent(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        var before = stack.Status?.Conditions.Find(ConditionTypes.CredentialsCurrent);
+        if (now.Conditions.Find(ConditionTypes.CredentialsCurrent) is { Status: not Conditions.True } condition && condition.Message != before?.Message)
             Record(stack, KubeEventType.Warning, condition.Reason, "Validate", condition.Message);
     }
 

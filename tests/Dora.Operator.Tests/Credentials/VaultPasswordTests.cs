@@ -218,9 +218,9 @@ public sealed class VaultPasswordTests
     [MemberData(nameof(Faults))]
     public async Task Whatever_call_of_the_creation_fails_there_is_one_password_in_the_end(VaultFault fault)
     {
+        await using var stack = await VaultStack.StartAsync();
         for (var failing = 1; ; failing++)
         {
-            await using var stack = await VaultStack.StartAsync();
             var (call, struck) = (0, false);
             stack.Server.Fail(seen => seen.Token != stack.Server.RootToken && ++call == failing && (struck = true), fault);
             for (var pass = 0; pass < 3; pass++)
@@ -238,6 +238,7 @@ public sealed class VaultPasswordTests
             Assert.All(stack.Server.Calls.Where(made => made.Path.StartsWith("kv/data/", StringComparison.Ordinal) && made.Body["options"]?["cas"] is not null), write => Assert.Equal(0, (int)write.Body["options"]!["cas"]!));
             if (!struck)
                 break;
+            await stack.ResetAsync();
         }
     }
 

@@ -135,6 +135,19 @@ internal sealed class VaultStack : IAsyncDisposable
 
     public void DeleteSecret(string name) => _host.Server.Delete(KubeTypes.Secrets.Resource, OperatorHost.Namespace, name);
 
+    /// <summary>As if nothing had ever been.</summary>
+    public async Task ResetAsync()
+    {
+        foreach (var name in Secrets)
+        {
+            DeleteSecret(name);
+            await Setup.DeleteAsync($"{Folder}/{name}", metadata: true);
+        }
+
+        Database.Clear();
+        Restart();
+    }
+
     public IReadOnlyList<string> Secrets => [.. _host.Server.All(KubeTypes.Secrets.Resource).Select(secret => (string)secret["metadata"]!["name"]!).Order(StringComparer.Ordinal)];
 
     public async Task<string?> InVaultAsync(string name, string key = "password") => (string?)(await Setup.ReadAsync($"{Folder}/{name}"))?[key];
