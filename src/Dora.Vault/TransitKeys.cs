@@ -31,9 +31,12 @@ public sealed class TransitKeys(VaultClient client, string mount = "transit")
         return Bytes(request, answer, VaultRefusal.Data(request, answer, VaultJson.Default.PlaintextBody).Plaintext);
     }
 
-    /// <summary>The same under the newest version of the key; what is inside stays in Vault.</summary>
-    public async Task<string> RewrapAsync(string key, string ciphertext, byte[]? associated = null, CancellationToken cancellationToken = default) =>
-        (await client.DataAsync(VaultRequest.Post(VaultRequest.Join(mount, "rewrap", key), Body(associated, ("ciphertext", ciphertext))), VaultJson.Default.CiphertextBody, cancellationToken)).Ciphertext;
+    /// <summary>
+    /// The same under the newest version of the key; what is inside stays in Vault. The documented request takes no associated data:
+    /// what is bound to some must be decrypted and encrypted again.
+    /// </summary>
+    public async Task<string> RewrapAsync(string key, string ciphertext, CancellationToken cancellationToken = default) =>
+        (await client.DataAsync(VaultRequest.Post(VaultRequest.Join(mount, "rewrap", key), Body(null, ("ciphertext", ciphertext))), VaultJson.Default.CiphertextBody, cancellationToken)).Ciphertext;
 
     private static JsonObject Body(byte[]? associated, (string Key, JsonNode Value) field)
     {

@@ -19,7 +19,7 @@ public class VaultException : Exception
     internal VaultException Again() => this switch
     {
         VaultSealedException => new VaultSealedException(Message, HttpCode),
-        VaultForbiddenException => new VaultForbiddenException(Message, HttpCode),
+        VaultForbiddenException forbidden => new VaultForbiddenException(Message, HttpCode, forbidden.Login),
         VaultThrottledException throttled => new VaultThrottledException(Message, throttled.RetryAfter),
         VaultInvalidAnswerException => new VaultInvalidAnswerException(Message, HttpCode, this),
         VaultUnreachableException => new VaultUnreachableException(Message, HttpCode, this),
@@ -42,10 +42,11 @@ public sealed class VaultSealedException : VaultException
 /// <summary>The login is refused, or the policies do not allow this path. The message names path and verb.</summary>
 public sealed class VaultForbiddenException : VaultException
 {
-    internal VaultForbiddenException(string message, int httpCode = 403)
-        : base(message, httpCode)
-    {
-    }
+    internal VaultForbiddenException(string message, int httpCode = 403, bool login = false)
+        : base(message, httpCode) => Login = login;
+
+    /// <summary>The login failed, so no path was asked for.</summary>
+    public bool Login { get; }
 
     /// <inheritdoc/>
     public override string Reason => "VaultForbidden";

@@ -92,7 +92,7 @@ internal sealed class VaultSession(VaultTransport transport, VaultLogin login, T
                 var request = VaultRequest.Get("auth/token/lookup-self");
                 var answer = await transport.SendAsync(request, token, cancellationToken);
                 if (answer.Code == 403)
-                    throw new VaultForbiddenException($"Vault does not accept the token in {file.File}: put a valid one there");
+                    throw new VaultForbiddenException($"Vault does not accept the token in {file.File}: put a valid one there", login: true);
                 if (!answer.Success)
                     throw VaultRefusal.Of(request, answer, token);
                 var found = VaultRefusal.Data(request, answer, VaultJson.Default.TokenBody);
@@ -107,7 +107,7 @@ internal sealed class VaultSession(VaultTransport transport, VaultLogin login, T
         var request = VaultRequest.Post($"auth/{VaultRequest.Join(mount)}/login", body) with { Anonymous = true };
         var answer = await transport.SendAsync(request, null, cancellationToken);
         if (answer.Code is 400 or 403 or 404)
-            throw new VaultForbiddenException($"Vault refuses the login at auth/{mount} ({request.Cleaned(VaultRefusal.Words(answer), null)}): see that the auth method is mounted there, that the role exists, and that it is bound to this operator", answer.Code);
+            throw new VaultForbiddenException($"Vault refuses the login at auth/{mount} ({request.Cleaned(VaultRefusal.Words(answer), null)}): see that the auth method is mounted there, that the role exists, and that it is bound to this operator", answer.Code, login: true);
         var auth = Auth(request, answer, null);
         return Token(auth.ClientToken, TimeSpan.FromSeconds(auth.LeaseDuration), auth.Renewable);
     }
@@ -125,11 +125,11 @@ internal sealed class VaultSession(VaultTransport transport, VaultLogin login, T
         try
         {
             var text = (await File.ReadAllTextAsync(file, cancellationToken)).Trim();
-            return text.Length > 0 ? text : throw new VaultForbiddenException($"cannot log in to Vault: {file} is empty", 0);
+            return text.Length > 0 ? text : throw new VaultForbiddenException($"cannot log in to Vault: {file} is empty", 0, login: true);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new VaultForbiddenException($"cannot log in to Vault: {file} cannot be read: mount it into the operator's pod", 0);
+            throw new VaultForbiddenException($"cannot log in to Vault: {file} cannot be read: mount it into the operator's pod", 0, login: true);
         }
     }
 

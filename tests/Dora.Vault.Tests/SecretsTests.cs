@@ -155,11 +155,22 @@ public sealed class SecretsTests : IAsyncLifetime
         Assert.Equal(32, key.Plaintext.Length);
         Assert.Equal(key.Plaintext, await transit.DecryptAsync("backups", key.Ciphertext, associated, Cancelled));
         await _setup.PostAsync("transit/keys/backups/rotate", "{}");
-        var again = await transit.RewrapAsync("backups", key.Ciphertext, associated, Cancelled);
-        Assert.NotEqual(key.Ciphertext.Split(':')[1], again.Split(':')[1]);
-        Assert.Equal(key.Plaintext, await transit.DecryptAsync("backups", again, associated, Cancelled));
-        await Assert.ThrowsAsync<VaultException>(() => transit.DecryptAsync("backups", again, Encoding.UTF8.GetBytes("another backup"), Cancelled));
+        Assert.Equal(key.Plaintext, await transit.DecryptAsync("backups", key.Ciphertext, associated, Cancelled));
+        await Assert.ThrowsAsync<VaultException>(() => transit.DecryptAsync("backups", key.Ciphertext, Encoding.UTF8.GetBytes("another backup"), Cancelled));
         Assert.Equal("hello"u8.ToArray(), await transit.DecryptAsync("backups", await transit.EncryptAsync("backups", "hello"u8.ToArray(), cancellationToken: Cancelled), cancellationToken: Cancelled));
+    }
+
+    [Fact]
+    public async Task What_was_encrypted_under_an_old_version_is_wrapped_anew_unless_it_is_bound_to_other_data()
+    {
+        var transit = new TransitKeys(_client);
+        var key = await transit.DataKeyAsync("backups", cancellationToken: Cancelled);
+        var bound = await transit.DataKeyAsync("backups", "one backup"u8.ToArray(), Cancelled);
+        await _setup.PostAsync("transit/keys/backups/rotate", "{}");
+        var again = await transit.RewrapAsync("backups", key.Ciphertext, Cancelled);
+        Assert.NotEqual(key.Ciphertext.Split(':')[1], again.Split(':')[1]);
+        Assert.Equal(key.Plaintext, await transit.DecryptAsync("backups", again, cancellationToken: Cancelled));
+        await Assert.ThrowsAsync<VaultException>(() => transit.RewrapAsync("backups", bound.Ciphertext, Cancelled));
     }
 
     [Fact]

@@ -72,7 +72,7 @@ internal static class RedisUsers
             return health;
         var admin = RedisAdmin.Of(plan, target);
         var lists = await MemberPoll.AskAsync(target.Members, (member, token) => ListAsync(admin, member, token), TimeProvider.System, cancellationToken).ConfigureAwait(false);
-        health = health with { Holds = [.. plan.Users.Where(user => Password(target, user) is { } password && lists.All(list => list is not null && Holds(list, user, password))).Select(user => target.Held(user.Secret))] };
+        health = health with { Holds = Held(plan, target, lists) };
         var needs = lists.OfType<string>().SelectMany(list => Needs(plan, target, list)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
         if (needs.Count == 0)
             return health;
@@ -122,6 +122,14 @@ internal static class RedisUsers
             await client.SendAsync(cancellationToken, "ACL", "SAVE").ConfigureAwait(false);
         }
     }
+
+    /// <summary>Secrets of the users whose password, and no other, is in the <c>ACL LIST</c> of every member; pure.</summary>
+    public static IReadOnlyList<string> Held(RedisPlan plan, EngineTarget target, IReadOnlyList<string?> lists) =>
+    [
+        .. plan.Users
+            .Where(user => Password(target, user) is { } password && lists.Count > 0 && lists.All(list => list is not null && Holds(list, user, password)))
+            .Select(user => target.Held(user.Secret)),
+    ];
 
     private static bool Holds(string list, UserPlan user, string password) => list.Split('\n')
         .Select(line => line.Split(' '))

@@ -83,8 +83,9 @@ internal static class PlanCommand
     private static JsonObject Preview(ComplianceStack stack, PlanStep.CreateCredential create)
     {
         var data = new JsonObject();
+        var generated = stack.Spec.Credentials?.Source == CredentialSource.Vault ? "<what Vault holds>" : "<32 random characters, generated once>";
         foreach (var field in create.Request.Fields)
-            data[field.Key] = field.Value ?? "<32 random characters, generated once>";
+            data[field.Key] = field.Value ?? generated;
         return new()
         {
             ["apiVersion"] = "v1",

@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Client;
-using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Vault;
 using Microsoft.Extensions.Logging;
@@ -15,12 +14,10 @@ namespace Dora.Operator.Credentials;
 /// </summary>
 public sealed partial class VaultCredentials(KubeClient client, VaultAccess access, Action<ObjectKey> changed, TimeProvider clock, ILogger<VaultCredentials> logger) : IDisposable
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan AfterFailure = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
-    private readonly ConcurrentDictionary<ObjectKey, Watched> _stacks = new();
-    private readonly ConcurrentDictionary<(string Address, string? Namespace, string Role, string AuthMount, string? Authority), VaultClient> _clients = new();
+    private readonly ConcurrentDictionary<ObjectKey, WatchedPasswords> _stacks = new();
+    private readonly VaultClients _clients = new(client, access, clock);
     private readonly CancellationTokenSource _stop = new();
 
     /// <summary>What Vault says of each Secret, by its name; empty for a stack without Vault.</summary>
@@ -65,7 +62,7 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         var settings = stack.Spec.Credentials!.Vault!;
         _stacks.TryGetValue(ObjectKey.Of(stack), out var watched);
         watched?.Learn(place, null);
-        var kv = new KeyValueStore(await ClientAsync(stack, settings, cancellationToken).ConfigureAwait(false), settings.Mount);
+        var kv = new KeyValueStore(await _clients.OfAsync(stack, settings, cancellationToken).ConfigureAwait(false), settings.Mount);
         var path = place.Path(stack, settings);
         var at = $"{settings.Mount}/{path}";
         VaultReading found;
@@ -87,16 +84,18 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
     /// <summary>Forgets a stack that is gone; its passwords stay in Vault.</summary>
     public void Forget(ObjectKey key) => _stacks.TryRemove(key, out _);
 
+    /// <summary>Ends when the reading under way has ended.</summary>
+    internal Task SettledAsync(ObjectKey key) => _stacks.TryGetValue(key, out var watched) ? watched.Reading : Task.CompletedTask;
+
     /// <inheritdoc/>
     public void Dispose()
     {
         _stop.Cancel();
-        foreach (var open in _clients.Values)
-            open.Dispose();
+        _clients.Dispose();
         _stop.Dispose();
     }
 
-    private async Task RefreshAsync(ObjectKey key, ComplianceStack stack, VaultSettings settings, IReadOnlyList<VaultPlace> places, Watched watched)
+    private async Task RefreshAsync(ObjectKey key, ComplianceStack stack, VaultSettings settings, IReadOnlyList<VaultPlace> places, WatchedPasswords watched)
     {
         var news = false;
         VaultReading.Unavailable? down = null;
@@ -126,7 +125,7 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
             return new VaultReading.Unavailable("VaultForbidden", $"the operator is not told to trust {settings.Address}: start it with --vault-address {settings.Address}");
         try
         {
-            var kv = new KeyValueStore(await ClientAsync(stack, settings, _stop.Token).ConfigureAwait(false), settings.Mount);
+            var kv = new KeyValueStore(await _clients.OfAsync(stack, settings, _stop.Token).ConfigureAwait(false), settings.Mount);
             // The version alone: reading passwords all the time would fill Vault's audit log with nothing.
             if (before is VaultReading.Found known && await kv.VersionAsync(path, _stop.Token).ConfigureAwait(false) is { Deleted: false, Destroyed: false } newest && newest.Number == known.Version)
                 return known;
@@ -140,6 +139,11 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         {
             LogSilent(logger, stack.Metadata.Namespace, stack.Metadata.Name, exception.Message);
             return Silent(settings);
+        }
+        catch (VaultForbiddenException exception) when (!exception.Login)
+        {
+            // One text for both paths: which of them was asked depends on what was known.
+            return new VaultReading.Unavailable(exception.Reason, $"Vault does not let the operator read {at}: grant read on {settings.Mount}/data/{path} and {settings.Mount}/metadata/{path} to its policy");
         }
         catch (VaultException exception)
         {
@@ -162,36 +166,6 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
     // One text whatever the cause: refused, cut and late take turns, and a status that follows them would be written all the time.
     private static VaultReading.Unavailable Silent(VaultSettings settings) => new("VaultUnreachable", $"Vault at {settings.Address} does not answer: see whether it is up, and whether the network lets the operator reach it");
 
-    private async Task<VaultClient> ClientAsync(ComplianceStack stack, VaultSettings settings, CancellationToken cancellationToken)
-    {
-        var authority = await AuthorityAsync(stack, settings, cancellationToken).ConfigureAwait(false);
-        return _clients.GetOrAdd((settings.Address, settings.Namespace, settings.Role, settings.AuthMount, authority), _ => new(
-            new(new(settings.Address), settings.Namespace, authority, access.TrustedHosts) { Deadline = TimeSpan.FromSeconds(10) },
-            access.Auth switch
-            {
-                VaultAccess.AppRole => new VaultLogin.AppRole(access.RoleId ?? "", access.File, settings.AuthMount == VaultAccess.Kubernetes ? VaultAccess.AppRole : settings.AuthMount),
-                VaultAccess.Token => new VaultLogin.Token(access.File),
-                _ => new VaultLogin.Kubernetes(settings.Role, access.File, settings.AuthMount),
-            },
-            clock));
-    }
-
-    private async Task<string?> AuthorityAsync(ComplianceStack stack, VaultSettings settings, CancellationToken cancellationToken)
-    {
-        const string key = "ca.crt";
-        var ns = stack.Metadata.Namespace;
-        if (settings.CaConfigMap is { } map)
-        {
-            return (await client.FindAsync(KubeTypes.ConfigMaps, ns, map, cancellationToken).ConfigureAwait(false))?.Data?.GetValueOrDefault(key)
-                ?? throw new InvalidDataException($"ConfigMap {map} has no key {key}");
-        }
-
-        if (settings.CaSecret is not { } secret)
-            return null;
-        var found = (await client.FindAsync(KubeTypes.Secrets, ns, secret, cancellationToken).ConfigureAwait(false))?.Data?.GetValueOrDefault(key);
-        return found is null ? throw new InvalidDataException($"Secret {secret} has no key {key}") : System.Text.Encoding.UTF8.GetString(Convert.FromBase64String(found));
-    }
-
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: wrote {Path} in Vault")]
     private static partial void LogWritten(ILogger logger, string? @namespace, string? stack, string path);
 
@@ -200,60 +174,4 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Namespace}/{Stack}: {Problem}")]
     private static partial void LogSilent(ILogger logger, string? @namespace, string? stack, string problem);
-
-    /// <summary>What is known of one stack's passwords in Vault.</summary>
-    private sealed class Watched(string? uid, VaultSettings settings)
-    {
-        private readonly Lock _lock = new();
-        private readonly Dictionary<string, VaultReading> _known = new(StringComparer.Ordinal);
-        private Task? _refresh;
-        private (long At, TimeSpan Pause)? _last;
-
-        public string? Uid => uid;
-
-        public VaultSettings Settings => settings;
-
-        public VaultReading? Of(VaultPlace place)
-        {
-            lock (_lock)
-                return _known.GetValueOrDefault(Key(place));
-        }
-
-        public bool Knows(IReadOnlyList<VaultPlace> places)
-        {
-            lock (_lock)
-                return places.All(place => _known.ContainsKey(Key(place)));
-        }
-
-        public void Learn(VaultPlace place, VaultReading? reading)
-        {
-            lock (_lock)
-            {
-                if (reading is null)
-                    _known.Remove(Key(place));
-                else
-                    _known[Key(place)] = reading;
-            }
-        }
-
-        public void Ended(TimeProvider clock, bool failed)
-        {
-            lock (_lock)
-                _last = (clock.GetTimestamp(), failed ? AfterFailure : Interval);
-        }
-
-        /// <summary>The reading under way, after one was begun if it is due; null when there is none.</summary>
-        public Task? Start(IReadOnlyList<VaultPlace> places, TimeProvider clock, Func<Task> refresh)
-        {
-            lock (_lock)
-            {
-                if (_refresh is { IsCompleted: false })
-                    return _refresh;
-                var due = _last is not { } last || clock.GetElapsedTime(last.At) >= last.Pause || places.Any(place => !_known.ContainsKey(Key(place)));
-                return _refresh = due && places.Count > 0 ? Task.Run(refresh) : null;
-            }
-        }
-
-        private static string Key(VaultPlace place) => $"{place.Engine}/{place.Request.SecretName}";
-    }
 }

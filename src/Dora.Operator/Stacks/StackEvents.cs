@@ -42,6 +42,10 @@ public sealed class StackEvents(EventRecorder recorder)
             Record(stack, KubeEventType.Normal, "ObjectsRemoved", "Prune", $"removed {string.Join(", ", pruned.Select(step => $"{step.Resource.Kind} {step.Name}"))}");
         foreach (var claim in report.Done.OfType<PlanStep.GrowClaim>())
             Record(stack, KubeEventType.Normal, "VolumeGrows", "Apply", $"asked for {claim.Size} for {claim.Name}");
+        foreach (var adopted in report.Done.OfType<PlanStep.AdoptCredential>())
+            Record(stack, KubeEventType.Normal, "CredentialAdopted", "Apply", $"{adopted.Engine}: the passwords of Secret {adopted.Request.SecretName} are in Vault now");
+        foreach (var update in report.Done.OfType<PlanStep.UpdateCredential>())
+            Record(stack, KubeEventType.Normal, "CredentialChanged", "Apply", string.Create(CultureInfo.InvariantCulture, $"{update.Engine}: the servers hold version {update.Version} of Vault, and Secret {update.Request.SecretName} follows"));
         foreach (var member in report.Done.OfType<PlanStep.RestartMember>())
             Record(stack, KubeEventType.Normal, "MemberRestarted", "Restart", $"{member.Engine}: restarted {member.Pod}: {member.Reason}");
         foreach (var command in report.Done.OfType<PlanStep.Command>())
@@ -109,10 +113,13 @@ public sealed class StackEvents(EventRecorder recorder)
 
     private void NotCurrent(ComplianceStack stack, ComplianceStackStatus now)
     {
-        var before = stack.Status?.Conditions.Find(ConditionTypes.CertificatesCurrent);
+        var certificates = stack.Status?.Conditions.Find(ConditionTypes.CertificatesCurrent);
         // A new stack has none yet, which is no news.
-        if (now.Conditions.Find(ConditionTypes.CertificatesCurrent) is { Status: Conditions.False } condition && before is not null && condition.Message != before.Message)
+        if (now.Conditions.Find(ConditionTypes.CertificatesCurrent) is { Status: Conditions.False } condition && certificates is not null && condition.Message != certificates.Message)
             Record(stack, KubeEventType.Warning, condition.Reason, "Certify", condition.Message);
+        var credentials = stack.Status?.Conditions.Find(ConditionTypes.CredentialsCurrent);
+        if (now.Conditions.Find(ConditionTypes.CredentialsCurrent) is { Status: not Conditions.True } current && current.Message != credentials?.Message)
+            Record(stack, KubeEventType.Warning, current.Reason, "Validate", current.Message);
     }
 
     private void Engine(ComplianceStack stack, EngineStatus? before, EngineStatus now)

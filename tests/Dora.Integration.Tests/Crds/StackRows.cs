@@ -23,6 +23,7 @@ internal static class StackRows
     private const string One = "engines.redis.instances must be 1 in mode Standalone; choose mode Sentinel for more";
     private const string LongName = "metadata.name must be at most 40 characters: names of pods and revisions are derived from it and end at 63";
     private const string VaultNeeded = "vault is needed with source Vault, and belongs to no other source";
+    private const string VaultOverHttp = "address must begin with https://: over http everybody on the way reads the token and the passwords";
     private const string FirstLetter = "metadata.name must start with a letter and hold only lower-case letters, digits and '-': Service names are derived from it";
 
     public static IReadOnlyList<RefusedStack> All { get; } =
@@ -39,8 +40,8 @@ internal static class StackRows
         new("unknown credential source", "{tier: Development, credentials: {source: File}, engines: {redis: {}}}", "spec.credentials.source", "supported values: \"Generated\", \"Vault\""),
         new("source Vault without a Vault", Credentials("source: Vault"), "spec.credentials", VaultNeeded),
         new("a Vault without source Vault", Credentials("vault: {address: 'https://vault:8200'}"), "spec.credentials", VaultNeeded),
-        new("Vault over http", Credentials("source: Vault, vault: {address: 'http://vault.vault:8200'}"), "spec.credentials.vault.address", "address must begin with https://"),
-        new("Vault over http at a name like loopback", Credentials("source: Vault, vault: {address: 'http://localhost.example.com:8200'}"), "spec.credentials.vault.address", "address must begin with https://"),
+        new("Vault over http", Credentials("source: Vault, vault: {address: 'http://vault.vault:8200'}"), "spec.credentials.vault.address", VaultOverHttp),
+        new("Vault over http at a name like loopback", Credentials("source: Vault, vault: {address: 'http://localhost.example.com:8200'}"), "spec.credentials.vault.address", VaultOverHttp),
         new("Vault with a path in its address", Credentials("source: Vault, vault: {address: 'https://vault:8200/v1'}"), "spec.credentials.vault.address", "should match"),
         new("Vault with a login in its address", Credentials("source: Vault, vault: {address: 'https://me:secret@vault:8200'}"), "spec.credentials.vault.address", "should match"),
         new("path in Vault that goes up", Credentials("source: Vault, vault: {address: 'https://vault:8200', path: dora/../others}"), "spec.credentials.vault.path", "should match"),
@@ -145,6 +146,9 @@ internal static class StackRows
         ("storage added without a class", Redis(""), Redis("storage: {size: 2Gi}")),
         ("engine added", Redis("mode: Standalone"), Engines("redis: {mode: Standalone}, postgres: {}")),
         ("more databases, users and downsampling", InfluxDb(""), InfluxDb("databases: [{name: a, retention: 7y}], users: [{name: b, grants: [{database: a, access: ReadWrite}]}], downsampling: [{name: c, source: app, target: a, every: 1h}]")),
+        ("passwords go to a Vault and come back", Redis(""), Credentials("source: Vault, vault: {address: 'https://vault.vault:8200', path: dbs/default/payments}")),
+        ("a Vault on this machine", Credentials("source: Generated"), Credentials("source: Vault, vault: {address: 'http://127.0.0.1:8200', caConfigMap: ca}")),
+        ("a Vault on this machine, by IPv6", Redis(""), Credentials("source: Vault, vault: {address: 'http://[::1]:8200'}")),
         ("engine removed", Engines("redis: {mode: Standalone}, postgres: {}"), Postgres("")),
         ("tier raised", Redis("mode: Sentinel"), "{tier: Production, engines: {redis: {mode: Sentinel}}}"),
         .. PodRows.Allowed,

@@ -17,7 +17,7 @@ internal sealed class VaultTransit : IVaultMount
         (["datakey", "plaintext", var name], "create" or "update") => Guarded(name, () => DataKey(name, call)),
         (["encrypt", var name], "create" or "update") => Guarded(name, () => VaultReply.Data(new JsonObject { ["ciphertext"] = Encrypt(name, Convert.FromBase64String(call.Text("plaintext")), call), ["key_version"] = _keys[name].Count })),
         (["decrypt", var name], "create" or "update") => Guarded(name, () => VaultReply.Data(new JsonObject { ["plaintext"] = Convert.ToBase64String(Decrypt(name, call)) })),
-        (["rewrap", var name], "create" or "update") => Guarded(name, () => VaultReply.Data(new JsonObject { ["ciphertext"] = Encrypt(name, Decrypt(name, call), call), ["key_version"] = _keys[name].Count })),
+        (["rewrap", var name], "create" or "update") => Guarded(name, () => VaultReply.Data(new JsonObject { ["ciphertext"] = Encrypt(name, Decrypt(name, Bare(call)), Bare(call)), ["key_version"] = _keys[name].Count })),
         _ => VaultReply.Nothing,
     };
 
@@ -67,6 +67,9 @@ internal sealed class VaultTransit : IVaultMount
         gcm.Decrypt(bytes.AsSpan(0, 12), bytes.AsSpan(12, plaintext.Length), bytes.AsSpan(12 + plaintext.Length), plaintext, Associated(call));
         return plaintext;
     }
+
+    // Its documented parameters hold no associated_data; one that is not known is ignored.
+    private static VaultCall Bare(VaultCall call) => call with { Body = new() { ["ciphertext"] = call.Text("ciphertext") } };
 
     private static byte[] Associated(VaultCall call) => Convert.FromBase64String(call.Text("associated_data"));
 }

@@ -1,0 +1,52 @@
+using System.Text;
+using Dora.Api;
+using Dora.Kubernetes.Model;
+using Dora.Testing;
+using Dora.Testing.Vault;
+
+namespace Dora.Operator.Tests.Credentials;
+
+/// <summary>The whole operator with a Vault.</summary>
+[Collection("operator")]
+public sealed class VaultOperatorTests
+{
+    [Fact]
+    public async Task A_stack_with_Vault_converges_and_neither_it_nor_a_restart_writes_any_more()
+    {
+        var file = Path.GetTempFileName();
+        await using var vault = await VaultServer.StartAsync();
+        using var setup = new VaultSetup(vault.Address, vault.RootToken);
+        await setup.EnginesAsync();
+        await setup.PolicyAsync(await File.ReadAllTextAsync(Path.Combine(GoldenFile.RepositoryRoot, "docs/vault-policy.hcl"), TestContext.Current.CancellationToken));
+        await setup.KubernetesAsync();
+        vault.Accounts.Add("projected-token");
+        await File.WriteAllTextAsync(file, "projected-token", TestContext.Current.CancellationToken);
+        var address = vault.Address.ToString().TrimEnd('/');
+
+        await using var host = await OperatorHost.StartAsync(start: false);
+        host.Vault = new([address], File: file);
+        _ = host.Start();
+        host.Apply("shop", $"{{tier: Development, credentials: {{source: Vault, vault: {{address: '{address}'}}}}, engines: {{postgres: {{}}, redis: {{}}, mongodb: {{}}, neo4j: {{}}, influxdb: {{}}}}}}");
+        await host.ConditionAsync("shop", ConditionTypes.CredentialsCurrent, condition => (string?)condition["status"] == Conditions.True);
+        await host.ConvergedAsync("shop");
+        foreach (var secret in host.Server.All(KubeTypes.Secrets.Resource))
+        {
+            var name = (string)secret["metadata"]!["name"]!;
+            var values = await setup.ReadAsync($"dora/{OperatorHost.Namespace}/shop/{name.Split('-')[1]}/{name}");
+            Assert.True(values is not null || name == "shop-influxdb-app", $"{name} is not in Vault");
+            // Its token is made by the server.
+            if (values is null)
+                continue;
+            Assert.All(values, pair => Assert.Equal((string?)pair.Value, Encoding.UTF8.GetString(Convert.FromBase64String((string)secret["data"]![pair.Key]!))));
+        }
+
+        await host.StopAsync();
+        var (written, held) = (host.Writes().Count, vault.Calls.Count(Writes));
+        _ = host.Start();
+        await host.PassesAsync(3);
+        Assert.Equal((written, held), (host.Writes().Count, vault.Calls.Count(Writes)));
+        File.Delete(file);
+    }
+
+    private static bool Writes(VaultCall call) => call.Path.StartsWith("kv/", StringComparison.Ordinal) && call.Operation != "read";
+}

@@ -1,0 +1,210 @@
+using System.Text;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Kubernetes.Client;
+using Dora.Kubernetes.Model;
+using Dora.Kubernetes.Runtime;
+using Dora.Operator.Credentials;
+using Dora.Operator.Stacks;
+using Dora.Testing;
+using Dora.Testing.Vault;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Dora.Operator.Tests.Credentials;
+
+/// <summary>
+/// The stack <c>shop</c> with passwords from a scripted Vault: the operator's own parts on an in-memory API server, pass by pass,
+/// on a clock of the test. The database is a table of the passwords that it was told.
+/// </summary>
+internal sealed class VaultStack : IAsyncDisposable
+{
+    public const string Folder = "dora/compliance/shop/postgres";
+    public const string Clerk = "shop-postgres-role-clerk";
+    public const string Internal = "shop-postgres-internal";
+
+    private static readonly ObjectKey _key = new(OperatorHost.Namespace, "shop");
+
+    private readonly string _file = Path.GetTempFileName();
+    private readonly OperatorHost _host;
+    private readonly KubeClient _client;
+    private readonly HealthStore _health = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly ClusterView _view;
+    private readonly Task _viewing;
+    private StackObserver _observer = null!;
+    private PlanExecutor _executor = null!;
+    private VaultCredentials _vault = null!;
+
+    private VaultStack(OperatorHost host, VaultServer server, ManualClock clock)
+    {
+        (_host, Server, Clock, Setup) = (host, server, clock, new(server.Address, server.RootToken));
+        _client = new(new(host.Server.Address), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
+        var journal = new WriteJournal(TimeProvider.System);
+        _view = new(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => { }, journal.Removed, TimeProvider.System, NullLogger.Instance);
+        _viewing = _view.RunAsync(_stop.Token);
+        Restart(journal);
+    }
+
+    public VaultServer Server { get; }
+
+    public ManualClock Clock { get; }
+
+    public VaultSetup Setup { get; }
+
+    /// <summary>Passwords that the database was told, by Secret.</summary>
+    public Dictionary<string, string> Database { get; } = [];
+
+    /// <summary>Whether the database takes commands.</summary>
+    public bool DatabaseUp { get; set; } = true;
+
+    public ComplianceStackStatus? Status { get; private set; }
+
+    public (string Status, string Reason) Condition => Status?.Conditions.Find(ConditionTypes.CredentialsCurrent) is { } found ? (found.Status, found.Reason) : ("", "");
+
+    public static string Spec(string settings = "", string source = "Vault", string address = "") =>
+        source == "Vault"
+            ? $"{{tier: Development, credentials: {{source: Vault, vault: {{address: '{address}', authMount: approle{settings}}}}}, engines: {{postgres: {{roles: [{{name: clerk}}]}}}}}}"
+            : "{tier: Development, engines: {postgres: {roles: [{name: clerk}]}}}";
+
+    public static async Task<VaultStack> StartAsync(string settings = "", string source = "Vault")
+    {
+        var clock = new ManualClock();
+        var server = await VaultServer.StartAsync(clock);
+        var host = await OperatorHost.StartAsync(start: false);
+        host.Apply("shop", Spec(settings, source, server.Address.ToString().TrimEnd('/')));
+        var stack = new VaultStack(host, server, clock);
+        await stack.Setup.EnginesAsync();
+        await stack.Setup.PolicyAsync(await File.ReadAllTextAsync(Path.Combine(GoldenFile.RepositoryRoot, "docs/vault-policy.hcl")));
+        var (role, secret) = await stack.Setup.AppRoleAsync();
+        await File.WriteAllTextAsync(stack._file, secret);
+        stack.Access = new([server.Address.ToString()], VaultAccess.AppRole, stack._file, role);
+        stack.Restart();
+        await stack._view.SettleAsync(TimeProvider.System, TestContext.Current.CancellationToken);
+        return stack;
+    }
+
+    public VaultAccess Access { get; set; } = VaultAccess.None;
+
+    /// <summary>Another process of the operator: nothing is known any more.</summary>
+    public void Restart(WriteJournal? journal = null)
+    {
+        journal ??= new(TimeProvider.System);
+        _vault?.Dispose();
+        _vault = new(_client, Access, _ => { }, Clock, NullLogger<VaultCredentials>.Instance);
+        var credentials = new CredentialStore(_client, _vault, Clock);
+        _observer = new(_view, credentials, _vault, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+        _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
+    }
+
+    public string Address => Server.Address.ToString().TrimEnd('/');
+
+    public void PatchSpec(string spec) => _host.PatchSpec("shop", spec);
+
+    /// <summary>Observe, plan, carry out, tell the database; and what the status would be.</summary>
+    public async Task<(StackPlan Plan, ExecutionReport Report)> PassAsync()
+    {
+        var cancelled = TestContext.Current.CancellationToken;
+        var observed = (await WaitingAsync(_observer.LoadAsync(_key, cancelled)))!;
+        var plan = StackPlanner.Plan(observed);
+        var report = await WaitingAsync(_executor.ExecuteAsync(observed, plan, cancelled));
+        foreach (var engine in plan.Engines)
+            _health.Set(_key, new Dictionary<string, EngineHealth> { [engine.Engine.Name] = Probe(engine, EngineTargets.Of(engine, observed)) });
+        Status = StackStatus.Calculate(observed, plan, report, _health.Of(_key), Clock.GetUtcNow());
+        await WaitingAsync(SettledAsync());
+        return (plan, report);
+    }
+
+    /// <summary>Passes, 11 s after each other, until something holds.</summary>
+    public async Task UntilAsync(Func<bool> wanted, int passes = 40)
+    {
+        for (var pass = 0; pass < passes; pass++)
+        {
+            await PassAsync();
+            if (wanted())
+                return;
+            Clock.Advance(TimeSpan.FromSeconds(11));
+        }
+
+        Assert.Fail($"not after {passes} passes: {string.Join("; ", (Status?.Conditions ?? []).Select(condition => $"{condition.Type}={condition.Status} {condition.Reason} {condition.Message}"))}");
+    }
+
+    public Task UntilCurrentAsync() => UntilAsync(() => Condition == ("True", "Current"));
+
+    public string? Secret(string name, string key = "password") =>
+        (string?)_host.Find(KubeTypes.Secrets.Resource, name)?["data"]?[key] is { } value ? Encoding.UTF8.GetString(Convert.FromBase64String(value)) : null;
+
+    public void DeleteSecret(string name) => _host.Server.Delete(KubeTypes.Secrets.Resource, OperatorHost.Namespace, name);
+
+    /// <summary>As if nothing had ever been.</summary>
+    public async Task ResetAsync()
+    {
+        foreach (var name in Secrets)
+        {
+            DeleteSecret(name);
+            await Setup.DeleteAsync($"{Folder}/{name}", metadata: true);
+        }
+
+        Database.Clear();
+        Restart();
+    }
+
+    public IReadOnlyList<string> Secrets => [.. _host.Server.All(KubeTypes.Secrets.Resource).Select(secret => (string)secret["metadata"]!["name"]!).Order(StringComparer.Ordinal)];
+
+    public async Task<string?> InVaultAsync(string name, string key = "password") => (string?)(await Setup.ReadAsync($"{Folder}/{name}"))?[key];
+
+    /// <summary>Calls of Vault by the operator.</summary>
+    public int Calls => Server.Calls.Count(call => call.Token != Server.RootToken);
+
+    /// <summary>Every password is the same in Vault, in its Secret and in the database.</summary>
+    public async Task AssertOnePasswordAsync()
+    {
+        foreach (var name in Secrets)
+        {
+            var inVault = await Setup.ReadAsync($"{Folder}/{name}");
+            foreach (var (key, value) in inVault!)
+                Assert.Equal((string?)value, Secret(name, key));
+            Assert.Equal(Secret(name), Database.GetValueOrDefault(name));
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _viewing.ContinueWith(_ => { }, TaskScheduler.Default);
+        _vault.Dispose();
+        _client.Dispose();
+        Setup.Dispose();
+        await _host.DisposeAsync();
+        await Server.DisposeAsync();
+        _stop.Dispose();
+        File.Delete(_file);
+    }
+
+    private EngineHealth Probe(BoundEngine engine, EngineTarget target)
+    {
+        var names = engine.Cluster.Credentials().Select(request => request.SecretName).Where(target.Secrets.ContainsKey).ToList();
+        foreach (var name in names.Where(name => DatabaseUp && target.Secrets[name].ContainsKey("password")))
+            Database[name] = target.Wanted(name, "password");
+        List<string> held = [.. names.Where(name => target.Secrets[name].ContainsKey("password") && Database.GetValueOrDefault(name) == target.Wanted(name, "password")).Select(target.Held)];
+        return new(EngineVerdict.Healthy, [], "shop-postgres-0", "15.1", "", []) { Holds = held };
+    }
+
+    private async Task<bool> SettledAsync()
+    {
+        await _vault.SettledAsync(_key);
+        return true;
+    }
+
+    // Who waits for the clock - repetitions of a request - gets it moved.
+    private async Task<T> WaitingAsync<T>(Task<T> call)
+    {
+        while (!call.IsCompleted)
+        {
+            var timer = Clock.TimerWithinAsync(TimeSpan.FromSeconds(2));
+            if (await Task.WhenAny(call, timer) == timer && !call.IsCompleted)
+                Clock.Advance(TimeSpan.FromSeconds(2));
+        }
+
+        return await call;
+    }
+}
