@@ -29,7 +29,8 @@ public sealed class StackEvents(EventRecorder recorder)
     private void Objects(ComplianceStack stack, ExecutionReport report)
     {
         var applied = report.Done.OfType<PlanStep.Apply>().ToList();
-        if (report.Done.Count(Creates) is > 0 and var created)
+        // Whom to trust follows the authority a moment later, and is no news of its own.
+        if (report.Done.Count(Creates) is > 0 and var created && !(created == 1 && applied is [{ } only] && only.Manifest.Name == Operator.Certificates.TrustMap.Name(stack.Metadata.Name!)))
             Record(stack, KubeEventType.Normal, "ObjectsCreated", "Apply", string.Create(CultureInfo.InvariantCulture, $"created {created} objects"));
         var changed = applied.Where(step => step.Change == ObjectChangeKind.Changed).ToList();
         if (changed.Count > 0)
@@ -106,7 +107,7 @@ public sealed class StackEvents(EventRecorder recorder)
         foreach (var certificate in (now.Certificates ?? []).Where(certificate => certificate.DnsNames is not null))
         {
             var old = before.FirstOrDefault(one => one.SecretName == certificate.SecretName);
-            if (old?.Serial != certificate.Serial)
+            if (old is not { Serial: null } && old?.Serial != certificate.Serial)
                 Record(stack, KubeEventType.Normal, old is null ? "CertificateIssued" : "CertificateRenewed", "Certify", string.Create(CultureInfo.InvariantCulture, $"Secret {certificate.SecretName} holds certificate {certificate.Serial} of {certificate.Issuer}, valid until {certificate.NotAfter:yyyy-MM-dd HH:mm} UTC"));
         }
     }
