@@ -99,6 +99,22 @@ public sealed class CertificateStoreTests
         Assert.Equal(run.Value(CertificateWorld.Authority, Authority.Certificate), run.Value(CertificateWorld.Postgres, CertificateRequest.Trust));
     }
 
+    [Theory]
+    [InlineData("create", CertificateWorld.Authority)]
+    [InlineData("create", CertificateWorld.Redis)]
+    public async Task An_answer_that_is_lost_leads_to_no_second_one(string verb, string name)
+    {
+        await using var run = await Run.StartAsync();
+        run.Server.Faults.Add(new(verb, "secrets", Name: name), new Fault.LoseAnswer(), times: 1);
+        // The client asks again, and is told that there is one.
+        Assert.Empty((await run.PassAsync(isNew: true)).Failures);
+        var written = (string?)run.Secret(name)!["metadata"]!["resourceVersion"];
+        await run.PassAsync(isNew: true);
+        await run.PassAsync(isNew: true);
+        Assert.Equal(written, (string?)run.Secret(name)!["metadata"]!["resourceVersion"]);
+        Assert.Empty((await run.PlanAsync()).Steps);
+    }
+
     [Fact]
     public async Task A_Secret_of_somebody_else_stays_as_it_is()
     {
