@@ -102,12 +102,12 @@ public sealed class StackEvents(EventRecorder recorder)
     private void Certificates(ComplianceStack stack, ComplianceStackStatus now)
     {
         // Of a new stack they are among the objects that were created.
-        if (stack.Status?.Certificates is not { } before)
+        if (stack.Status?.Certificates is not { Count: > 0 } before)
             return;
         foreach (var certificate in (now.Certificates ?? []).Where(certificate => certificate.DnsNames is not null))
         {
             var old = before.FirstOrDefault(one => one.SecretName == certificate.SecretName);
-            if (old is not { Serial: null } && old?.Serial != certificate.Serial)
+            if (old?.Serial != certificate.Serial)
                 Record(stack, KubeEventType.Normal, old is null ? "CertificateIssued" : "CertificateRenewed", "Certify", string.Create(CultureInfo.InvariantCulture, $"Secret {certificate.SecretName} holds certificate {certificate.Serial} of {certificate.Issuer}, valid until {certificate.NotAfter:yyyy-MM-dd HH:mm} UTC"));
         }
     }

@@ -32,6 +32,9 @@ public sealed class VaultOperatorTests
         foreach (var secret in host.Server.All(KubeTypes.Secrets.Resource))
         {
             var name = (string)secret["metadata"]!["name"]!;
+            // Certificates are no concern of Vault's KV engine.
+            if (name == "shop-ca" || name.EndsWith("-tls", StringComparison.Ordinal))
+                continue;
             var values = await setup.ReadAsync($"dora/{OperatorHost.Namespace}/shop/{name.Split('-')[1]}/{name}");
             Assert.True(values is not null || name == "shop-influxdb-app", $"{name} is not in Vault");
             // Its token is made by the server.

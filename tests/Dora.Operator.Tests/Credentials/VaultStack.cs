@@ -148,7 +148,14 @@ internal sealed class VaultStack : IAsyncDisposable
         Restart();
     }
 
-    public IReadOnlyList<string> Secrets => [.. _host.Server.All(KubeTypes.Secrets.Resource).Select(secret => (string)secret["metadata"]!["name"]!).Order(StringComparer.Ordinal)];
+    /// <summary>Secrets of passwords; certificates are no concern of Vault's KV engine.</summary>
+    public IReadOnlyList<string> Secrets =>
+    [
+        .. _host.Server.All(KubeTypes.Secrets.Resource)
+            .Select(secret => (string)secret["metadata"]!["name"]!)
+            .Where(name => name != "shop-ca" && !name.EndsWith("-tls", StringComparison.Ordinal))
+            .Order(StringComparer.Ordinal),
+    ];
 
     public async Task<string?> InVaultAsync(string name, string key = "password") => (string?)(await Setup.ReadAsync($"{Folder}/{name}"))?[key];
 
