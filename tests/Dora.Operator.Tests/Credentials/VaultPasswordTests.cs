@@ -39,6 +39,25 @@ public sealed class VaultPasswordTests
     }
 
     [Fact]
+    public async Task Who_writes_first_wins_and_the_Secret_has_what_won()
+    {
+        await using var stack = await VaultStack.StartAsync();
+        var written = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        bool Begin()
+        {
+            // Not one that servers could be told later: the Secret is right at once, or never.
+            _ = stack.Setup.WriteAsync(InternalPath, new() { ["superuser-password"] = "was first", ["replication-password"] = "r", ["rewind-password"] = "w", ["restapi-password"] = "a" }).ContinueWith(write => written.TrySetFromTask(write), TaskScheduler.Default);
+            return true;
+        }
+
+        stack.Server.Fail(call => call is { Path: $"kv/data/{InternalPath}", Operation: "update" } && call.Token != stack.Server.RootToken && Begin(), new VaultFault.Wait(written.Task));
+        await stack.UntilCurrentAsync();
+        Assert.True(written.Task.IsCompletedSuccessfully);
+        Assert.Equal("was first", stack.Secret(VaultStack.Internal, "superuser-password"));
+        await stack.AssertOnePasswordAsync();
+    }
+
+    [Fact]
     public async Task A_stack_that_comes_to_use_Vault_keeps_its_passwords()
     {
         await using var stack = await VaultStack.StartAsync(source: "Generated");
