@@ -45,6 +45,9 @@ public static class Labels
     /// <summary>Annotation of a stack: any new value makes a new certificate authority take the place of the old one.</summary>
     public const string RotateAuthority = "dora-operator.io/rotate-ca";
 
+    /// <summary>Annotation of a stack: any new value asks for other certificates of the same authority. On a certificate's Secret: the value it answers.</summary>
+    public const string RenewCertificates = "dora-operator.io/renew-certificates";
+
     /// <summary>Annotation of an authority's Secret and of those it issued: which authority of the stack, counted from 1.</summary>
     public const string AuthorityGeneration = "dora-operator.io/ca-generation";
 

@@ -32,6 +32,8 @@ internal sealed class AuthorityPlan
 
     private string? Asked => _observed.Stack.Metadata.Annotation(Labels.RotateAuthority);
 
+    private string? Renewed => _observed.Stack.Metadata.Annotation(Labels.RenewCertificates);
+
     /// <summary>The plan.</summary>
     public static CertificatePlan Of(StackContext stack, IReadOnlyList<ServerCertificate> certificates, StackObservation observed, bool serving)
     {
@@ -135,7 +137,9 @@ internal sealed class AuthorityPlan
             return string.Create(CultureInfo.InvariantCulture, $"authority {authority.Generation} takes the place of an older one");
         if (!certificate.Names(leaf))
             return "its names changed";
-        return leaf.Due(Now) ? "two thirds of its life are over" : null;
+        if (leaf.Due(Now))
+            return "two thirds of its life are over";
+        return Renewed is { Length: > 0 } asked && asked != certificate.Asked ? $"annotation {Labels.RenewCertificates} asks for it" : null;
     }
 
     private string? Unusable(Leaf leaf, Authority authority)
@@ -168,8 +172,8 @@ internal sealed class AuthorityPlan
     private PlanStep.WriteAuthority Older(Authority authority, IReadOnlyList<Root> older, string reason) =>
         new(_secret, AuthorityChange.Older, authority.Generation, Pem(older), authority.Asked, authority.ResourceVersion, Owned, reason);
 
-    private static PlanStep.WriteCertificate Write(ServerCertificate certificate, CertificateChange change, int generation, string reason) =>
-        new(certificate.Engines[0], certificate.Request, change, generation, certificate.Found?.Meta.ResourceVersion, reason);
+    private PlanStep.WriteCertificate Write(ServerCertificate certificate, CertificateChange change, int generation, string reason) =>
+        new(certificate.Engines[0], certificate.Request, change, generation, certificate.Found?.Meta.ResourceVersion, reason, Renewed);
 
     private static IReadOnlyList<string> Pem(IEnumerable<Root> roots) => [.. roots.DistinctBy(root => root.Fingerprint).Select(root => root.Pem)];
 }

@@ -102,7 +102,11 @@ internal static class CertificateSecrets
             [CertManagerName] = null,
         };
         if (generation is { } number)
+        {
             annotations[Labels.AuthorityGeneration] = number.ToString(CultureInfo.InvariantCulture);
+            annotations[Labels.RenewCertificates] = step.Asked;
+        }
+
         return new(written, annotations);
     }
 }

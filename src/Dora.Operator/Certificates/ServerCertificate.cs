@@ -27,6 +27,9 @@ internal sealed record ServerCertificate(CertificateRequest Request, IReadOnlyLi
     public DateTimeOffset? Written => Found is { } found
         && DateTimeOffset.TryParse(found.Meta.Annotation(Labels.CertificateWritten), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 
+    /// <summary>The value of <see cref="Labels.RenewCertificates"/> that it answers, or null.</summary>
+    public string? Asked => Found?.Meta.Annotation(Labels.RenewCertificates);
+
     /// <summary>What engines ask for, by Secret.</summary>
     public static IReadOnlyList<ServerCertificate> Of(IEnumerable<(string Engine, CertificateRequest Request)> wanted, IReadOnlyDictionary<string, SecretReading> readings) =>
     [

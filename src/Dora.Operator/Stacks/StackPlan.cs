@@ -78,13 +78,15 @@ public abstract record PlanStep
     /// <param name="Generation">The authority that this was decided for.</param>
     /// <param name="ResourceVersion">The state of the Secret that this was decided on; null for a new one.</param>
     /// <param name="Reason">Why, for people.</param>
+    /// <param name="Asked">The value of <see cref="Labels.RenewCertificates"/> that a new certificate answers, or null.</param>
     public sealed record WriteCertificate(
         string Engine,
         CertificateRequest Request,
         CertificateChange Change,
         int Generation,
         string? ResourceVersion,
-        string Reason) : PlanStep;
+        string Reason,
+        string? Asked = null) : PlanStep;
 
     /// <summary>Writing the passwords of an existing Secret to Vault, which has none: the stack just came to use it.</summary>
     /// <param name="Engine">The engine it belongs to.</param>

@@ -111,8 +111,8 @@ internal sealed class CertificateWorld
         }
     }
 
-    public void Annotate(string value) =>
-        Stack = Stack with { Metadata = Stack.Metadata with { Annotations = new Dictionary<string, string> { [Labels.RotateAuthority] = value } } };
+    public void Annotate(string value, string name = Labels.RotateAuthority) =>
+        Stack = Stack with { Metadata = Stack.Metadata with { Annotations = new Dictionary<string, string> { [name] = value } } };
 
     /// <summary>Somebody changes values of a Secret; null removes one.</summary>
     public void Edit(string name, params (string Key, string? Value)[] values) => Write(name, Found(name), values, []);

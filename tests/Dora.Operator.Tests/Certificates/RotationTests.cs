@@ -54,6 +54,23 @@ public sealed class RotationTests
     }
 
     [Fact]
+    public void Certificates_are_issued_anew_once_for_each_value_that_asks_for_it_and_the_authority_stays()
+    {
+        var world = CertificateWorld.Issued();
+        var before = world.LeafOf(CertificateWorld.Redis)!.Serial;
+        world.Annotate("one", Labels.RenewCertificates);
+        Assert.Equal([CertificateChange.Issue, CertificateChange.Issue], Certificates(world.Pass()));
+        var after = world.LeafOf(CertificateWorld.Redis)!.Serial;
+        Assert.NotEqual(before, after);
+        Assert.Empty(world.Pass());
+        world.Annotate("two", Labels.RenewCertificates);
+        world.Settle();
+        Assert.NotEqual(after, world.LeafOf(CertificateWorld.Redis)!.Serial);
+        Assert.Equal(1, world.Root().Generation);
+        world.AssertConverged();
+    }
+
+    [Fact]
     public void Another_value_while_a_rotation_is_under_way_waits_for_its_end()
     {
         var world = CertificateWorld.Issued();
