@@ -58,7 +58,7 @@ public sealed class EncryptionTests(Cluster cluster)
     private async Task<Dictionary<string, string>> CertificatesAsync(Func<Dictionary<string, string>, bool> wanted)
     {
         static Dictionary<string, string> Of(ComplianceStack stack) =>
-            (stack.Status?.Certificates ?? []).Where(certificate => certificate.Serial is not null).ToDictionary(certificate => certificate.SecretName, certificate => certificate.Serial!);
+            (stack.Status?.Certificates ?? []).Where(certificate => certificate is { Serial: not null, DnsNames: not null }).ToDictionary(certificate => certificate.SecretName, certificate => certificate.Serial!);
         return Of(await cluster.UntilAsync(StackResource.Type, Stack, stack => Of(stack) is { Count: 2 } found && wanted(found), _patience, "issued certificates"));
     }
 

@@ -66,6 +66,8 @@ public sealed class InfluxDbTests(Cluster cluster)
     private static HttpClient Client(User user)
     {
         var http = new HttpClient(new SocketsHttpHandler { SslOptions = user.Tls }) { BaseAddress = new Uri($"https://{user.Address}:8086"), Timeout = TimeSpan.FromSeconds(5) };
+        // The server is reached by address and known by name.
+        http.DefaultRequestHeaders.Host = user.Tls.TargetHost;
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{user.Name}:{user.Password}")));
         return http;
     }
