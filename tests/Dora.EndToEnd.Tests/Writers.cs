@@ -136,7 +136,14 @@ internal static class OutageLimit
 /// <summary>A PostgreSQL application: each write is one committed transaction over the primary Service.</summary>
 internal sealed class PostgresApplication(string connection, Action<SslClientAuthenticationOptions> expect)
 {
-    public static async Task<PostgresApplication> ConnectAsync(Cluster cluster, string stack)
+    /// <summary>One that does not care: it takes what the server offers, and believes whoever answers.</summary>
+    public static Task<PostgresApplication> ConnectCarelesslyAsync(Cluster cluster, string stack) =>
+        ConnectAsync(cluster, stack, SslMode.Prefer, options => options.RemoteCertificateValidationCallback = (_, _, _, _) => true);
+
+    public static async Task<PostgresApplication> ConnectAsync(Cluster cluster, string stack) =>
+        await ConnectAsync(cluster, stack, SslMode.Require, await cluster.ExpectAsync(stack, $"{stack}-postgres"));
+
+    private static async Task<PostgresApplication> ConnectAsync(Cluster cluster, string stack, SslMode mode, Action<SslClientAuthenticationOptions> expect)
     {
         var secret = $"{stack}-postgres-app";
         var builder = new NpgsqlConnectionStringBuilder
@@ -149,9 +156,9 @@ internal sealed class PostgresApplication(string connection, Action<SslClientAut
             Timeout = 2,
             CommandTimeout = 3,
             Pooling = false,
-            SslMode = SslMode.Require,
+            SslMode = mode,
         };
-        var application = new PostgresApplication(builder.ConnectionString, await cluster.ExpectAsync(stack, $"{stack}-postgres"));
+        var application = new PostgresApplication(builder.ConnectionString, expect);
         await Writer.UntilDoneAsync(token => application.RunAsync("CREATE TABLE IF NOT EXISTS written (run text, number int, PRIMARY KEY (run, number))", token));
         return application;
     }

@@ -9,6 +9,7 @@ internal static class PostgresCommands
     public const string AppDatabase = "CreateAppDatabase";
     public const string Configuration = "PatchConfiguration";
     public const string RestartPrimary = "RestartPrimary";
+    public const string Reload = "ReloadConfiguration";
     public const string Switchover = "Switchover";
 
     /// <summary>Decides from what was last observed; pure.</summary>
@@ -23,6 +24,7 @@ internal static class PostgresCommands
             commands.Add(new(name, subject.Length == 0 ? primary : subject, need switch
             {
                 _ when name == PostgresRepair.Reinitialize => $"{subject} {health.Members.FirstOrDefault(member => member.Pod == subject)?.Detail}: it copies {primary} anew",
+                _ when name == Reload => $"{subject} has not taken up the parameters that the members share",
                 AppDatabase => $"creating database and role '{PostgresPlan.AppDatabase}'",
                 _ when need.Contains('/', StringComparison.Ordinal) => PostgresNeeds.Reason(need),
                 RestartPrimary => "a parameter that replicas may not have smaller than their primary is lowered, so the primary goes first",
@@ -56,7 +58,7 @@ internal static class PostgresCommands
             case PostgresRepair.Reinitialize:
                 await ReinitializeAsync(patroni, Leader(target), target, command.Subject, cancellationToken).ConfigureAwait(false);
                 break;
-            case EngineCommand.ReloadCertificate:
+            case EngineCommand.ReloadCertificate or Reload:
                 await patroni.ReloadAsync(Member(target, command.Subject), cancellationToken).ConfigureAwait(false);
                 break;
             case Switchover:

@@ -20,6 +20,8 @@ internal static class PostgresProbe
         if (loaded is not null && target.Before is not { Verdict: EngineVerdict.Healthy })
             answers = await AskAllAsync(patroni, target, cancellationToken).ConfigureAwait(false);
         var health = Judge(plan, answers, sql, configuration, role => PostgresNeeds.Password(role, target), loaded);
+        if (Late(health, configuration, loaded, target) is { } late)
+            health = health with { Needs = [.. health.Needs, $"{PostgresCommands.Reload}/{late}"] };
         if (sql?.Declared is { } declared)
             health = health with { Holds = PostgresNeeds.Held(plan, declared, target) };
         var paused = (bool?)configuration?["pause"] == true;
@@ -46,7 +48,7 @@ internal static class PostgresProbe
         if (!held && refused is null && unknown is null)
             needs.Add(PostgresCommands.Configuration);
 
-        var problem = unknown ?? Problem(plan, members, leader.State!, sql) ?? refused ?? (held ? Unloaded(members, configuration, loaded) : "the configuration that the members share is not as asked yet");
+        var problem = unknown ?? Problem(plan, members, leader.State!, sql) ?? refused ?? (held && Unloaded(members, configuration, loaded) is { } unloaded ? Applying(unloaded) : held ? null : "the configuration that the members share is not as asked yet");
         if (sql?.Declared is { } declared)
         {
             var missing = PostgresNeeds.Of(plan, declared, password ?? (_ => null));
@@ -113,10 +115,18 @@ internal static class PostgresProbe
         : $"the members run Patroni {patroni}, which knows no quorum and would take the word for 'off'";
 
     // Patroni reloads each member on its own turn; a parameter that waits for a restart is known as such only then.
-    private static string? Unloaded(List<MemberHealth> members, JsonObject? configuration, IReadOnlyDictionary<string, LoadedMarks>? loaded) =>
-        configuration is not null && loaded is not null && members.FirstOrDefault(member => member.Serving && loaded.GetValueOrDefault(member.Pod).Parameters != PatroniConfig.Mark(configuration)) is { } late
-            ? $"{late.Pod}: the parameters are being applied"
-            : null;
+    private static string? Unloaded(IReadOnlyList<MemberHealth> members, JsonObject? configuration, IReadOnlyDictionary<string, LoadedMarks>? loaded) =>
+        configuration is not null && loaded is not null ? members.FirstOrDefault(member => member.Serving && loaded.GetValueOrDefault(member.Pod).Parameters != PatroniConfig.Mark(configuration))?.Pod : null;
+
+    private static string Applying(string pod) => $"{pod}: the parameters are being applied";
+
+    /// <summary>
+    /// A member that has not loaded the parameters since the probe before this one. A Patroni that hears of them in the moment in which
+    /// it starts its server takes them for loaded, and never looks again by itself (seen with 3.0.2).
+    /// </summary>
+    internal static string? Late(EngineHealth health, JsonObject? configuration, IReadOnlyDictionary<string, LoadedMarks>? loaded, EngineTarget target) =>
+        Unloaded(health.Members, configuration, loaded) is { } pod && health.Message == Applying(pod) && target.Before?.Message == health.Message
+        && target.Said?.Any(command => command.Name == PostgresCommands.Reload) != true ? pod : null;
 
     private static Version? Agent(IReadOnlyList<PostgresAnswer> answers) => answers.Min(answer => answer.State?.Patroni);
 

@@ -177,6 +177,24 @@ public sealed class PostgresParametersTests
     }
 
     [Fact]
+    public void A_member_that_does_not_take_up_the_parameters_by_itself_is_told_to_and_not_in_each_probe()
+    {
+        var plan = Plan(("work_mem", "8MB"));
+        var live = PatroniConfig.Dynamic(plan);
+        var (mark, old) = (PatroniConfig.Mark(live), PatroniConfig.Mark(PatroniConfig.Dynamic(Plan())));
+        var late = Judge(plan, live, _facts, false, old, mark);
+        var loaded = new Dictionary<string, LoadedMarks> { ["payments-postgres-0"] = new(old, null), ["payments-postgres-1"] = new(mark, null) };
+        var target = new EngineTarget([], new Dictionary<string, IReadOnlyDictionary<string, string>>());
+        Assert.Null(PostgresProbe.Late(late, live, loaded, target));
+        Assert.Equal("payments-postgres-0", PostgresProbe.Late(late, live, loaded, target with { Before = late }));
+        Assert.Null(PostgresProbe.Late(late, live, loaded, target with { Before = late, Said = [new(PostgresCommands.Reload, "payments-postgres-0", "")] }));
+        Assert.Null(PostgresProbe.Late(Judge(plan, live, _facts, false, mark, mark), live, loaded.ToDictionary(one => one.Key, _ => new LoadedMarks(mark, null)), target with { Before = late }));
+
+        var observed = new EngineObservation(Health: late with { Needs = [$"{PostgresCommands.Reload}/payments-postgres-0"] });
+        Assert.Equal([new(PostgresCommands.Reload, "payments-postgres-0", "payments-postgres-0 has not taken up the parameters that the members share")], PostgresCommands.Decide(plan, observed));
+    }
+
+    [Fact]
     public void Members_that_wait_for_a_restart_say_so()
     {
         var plan = Plan(("shared_buffers", "64MB"));
