@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Operator.Transport;
 using Dora.Testing.Http;
+using Dora.Testing.MongoDb;
 using Xunit;
 
 namespace Dora.Integration.Tests.Transport;
@@ -62,6 +64,20 @@ public sealed class TransportProbeTests : IDisposable
         Assert.Equal((TransportVerdict.PlaintextAccepted, "answers who speaks in the clear"), (finding.Verdict, finding.Detail));
         listener.Stop();
         await serving;
+    }
+
+    // Both hang up on who speaks no MongoDB, in the clear or not.
+    [Theory]
+    [InlineData(false, TransportVerdict.PlaintextAccepted)]
+    [InlineData(true, TransportVerdict.PolicyMet)]
+    public async Task MongoDB_in_the_clear_is_found_by_its_own_words(bool encrypted, TransportVerdict verdict)
+    {
+        await using var set = new ScriptedReplicaSet();
+        var server = set.AddServer($"{Host}:27017");
+        server.Certificate = encrypted ? authority.Server(Host) : null;
+        server.Protocols = SslProtocols.Tls13;
+        var target = new TransportTarget("mongodb", "payments-redis-0", "uid", server.Address.ToString(), Target(ScriptedReplicaSet.Port).Endpoint with { Plain = PlainSpeech.MongoHello });
+        Assert.Equal(verdict, (await TransportProbe.MeasureAsync(target, ServerTrust.Of(authority.AuthorityPem), TlsVersion.Tls13, Token)).Verdict);
     }
 
     [Fact]
