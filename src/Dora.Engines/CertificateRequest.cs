@@ -32,6 +32,7 @@ public sealed record CertificateRequest(string SecretName, IReadOnlyList<string>
 /// <param name="Start">How TLS begins.</param>
 /// <param name="Pods">Labels of the pods, where they are not the engine's members.</param>
 /// <param name="Oldest">The oldest version it accepts unless the stack says another.</param>
+/// <param name="Plain">What a server that listens in the clear would answer there.</param>
 public sealed record TlsEndpoint(
     string Name,
     int Port,
@@ -40,7 +41,8 @@ public sealed record TlsEndpoint(
     CertificateReload Reload,
     TlsStart Start = TlsStart.AtOnce,
     IReadOnlyDictionary<string, string>? Pods = null,
-    TlsVersion Oldest = TlsVersion.Tls13);
+    TlsVersion Oldest = TlsVersion.Tls13,
+    PlainSpeech Plain = PlainSpeech.Anything);
 
 /// <summary>How a renewed certificate gets to a server.</summary>
 public enum CertificateReload
@@ -66,4 +68,17 @@ public enum TlsStart
 
     /// <summary>After PostgreSQL's SSLRequest (PostgreSQL documentation, "SSL Session Encryption").</summary>
     PostgresRequest,
+}
+
+/// <summary>What a server that listens in the clear answers.</summary>
+public enum PlainSpeech
+{
+    /// <summary>Whatever comes, if only to complain.</summary>
+    Anything,
+
+    /// <summary>A <c>hello</c> of MongoDB: who says anything else is hung up on.</summary>
+    MongoHello,
+
+    /// <summary>A handshake of Bolt: who says anything else is hung up on.</summary>
+    BoltHandshake,
 }

@@ -32,6 +32,12 @@ internal static class MongoDbCommands
             return;
         }
 
+        if (command.Name == EngineCommand.ReloadCertificate)
+        {
+            await MongoDbTls.ReloadAsync(plan, command.Subject, target, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         var client = await MongoDbTopology.PrimaryAsync(plan, target, cancellationToken).ConfigureAwait(false);
         await using var closing = client.ConfigureAwait(false);
         await ExecuteAsync(plan, command, target, client, cancellationToken).ConfigureAwait(false);

@@ -11,6 +11,13 @@ internal static class MongoDbConfig
     public static IReadOnlyDictionary<string, string> Render(MongoDbPlan plan)
     {
         var files = Scripts.ToDictionary(name => name, Script, StringComparer.Ordinal);
+        if (plan.Names.Encrypted)
+        {
+            files["hello.sh"] += Script("hello-tls.sh");
+            foreach (var name in (string[])["bootstrap.sh", "stop-mongod.sh"])
+                files[name] = MongoDbTls.Connecting(files[name]);
+        }
+
         files["mongod.conf"] = Server(plan);
         return files;
     }
@@ -29,7 +36,7 @@ internal static class MongoDbConfig
     private static string Server(MongoDbPlan plan) => string.Create(CultureInfo.InvariantCulture, $$"""
         net:
           port: {{MongoDbPlan.DefaultPort}}
-          bindIpAll: true
+          bindIpAll: true{{MongoDbTls.Server(plan)}}
         security:
           authorization: enabled
           keyFile: /run/mongodb/keyfile

@@ -92,6 +92,12 @@ public sealed class MongoDbCluster : IEngineCluster
     ];
 
     /// <inheritdoc/>
+    public IReadOnlyList<CertificateRequest> Certificates => _names.Encrypted ? [MongoDbTls.Certificate(_plan)] : [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TlsEndpoint> Endpoints => _names.Encrypted ? MongoDbTls.Endpoints(_plan) : [];
+
+    /// <inheritdoc/>
     public IReadOnlyList<Manifest> Render(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
@@ -138,7 +144,7 @@ public sealed class MongoDbCluster : IEngineCluster
             new("port", MongoDbPlan.DefaultPort.ToString(CultureInfo.InvariantCulture)),
             new("database", database),
             new("replica-set", MongoDbPlan.ReplicaSet),
-            new("uri", $"mongodb://{user}:{{password}}@{hosts}/{database}?replicaSet={MongoDbPlan.ReplicaSet}&authSource=admin&authMechanism=SCRAM-SHA-256"),
+            new("uri", $"mongodb://{user}:{{password}}@{hosts}/{database}?replicaSet={MongoDbPlan.ReplicaSet}&authSource=admin&authMechanism=SCRAM-SHA-256{(_names.Encrypted ? "&tls=true" : "")}"),
         ]);
     }
 }

@@ -114,7 +114,7 @@ internal static class MongoDbProbe
         MongoHello? hello = null;
         try
         {
-            var client = await MongoDbTopology.ConnectAsync(plan, member, cancellationToken).ConfigureAwait(false);
+            var client = await MongoDbTopology.ConnectAsync(plan, target, member, cancellationToken).ConfigureAwait(false);
             await using var closing = client.ConfigureAwait(false);
             hello = client.Hello;
             // An arbiter knows no users, a server that is copying or without a set knows none yet: nobody could log in.

@@ -46,7 +46,7 @@ internal static class MongoDbReplicaSet
     public static async Task StepDownAsync(MongoDbPlan plan, string pod, EngineTarget target, CancellationToken cancellationToken)
     {
         var member = target.Members.FirstOrDefault(member => member.Name == pod) ?? throw new InvalidOperationException($"pod {pod} does not exist");
-        var client = await MongoDbTopology.ConnectAsync(plan, member, cancellationToken).ConfigureAwait(false);
+        var client = await MongoDbTopology.ConnectAsync(plan, target, member, cancellationToken).ConfigureAwait(false);
         await using var closing = client.ConfigureAwait(false);
         if (!client.Hello.IsWritablePrimary)
             return;

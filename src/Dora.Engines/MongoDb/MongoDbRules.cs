@@ -21,6 +21,7 @@ internal static class MongoDbRules
         .. SettingsRules.Resources($"{Path}.resources", plan.Resources),
         .. PodRules.Check($"{Path}.pods", plan.Pods.Own),
         .. Memory(plan),
+        .. MongoDbTls.Change(plan, observed),
         .. Databases(plan),
         .. Roles(plan),
         .. Users(plan),

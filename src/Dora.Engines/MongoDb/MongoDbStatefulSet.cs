@@ -14,13 +14,16 @@ internal static class MongoDbStatefulSet
     /// <summary>On the data members' StatefulSet: whether there is an arbiter.</summary>
     public const string ArbiterAnnotation = "dora-operator.io/mongodb-arbiter";
 
+    /// <summary>On the data members' StatefulSet: members speak TLS only.</summary>
+    public const string EncryptedAnnotation = "dora-operator.io/encrypted";
+
     /// <summary>Mode 0440, which the file of a Secret gets anyway by fsGroup.</summary>
     private const int GroupReads = 288;
 
     public static Manifest Data(MongoDbPlan plan, IReadOnlyDictionary<string, string> config, int replicas, bool arbiter) => Render(
         plan,
         config,
-        plan.Names.Meta(plan.Names.Cluster) with { Annotations = new Dictionary<string, string> { [ArbiterAnnotation] = arbiter ? "true" : "false" } },
+        plan.Names.Meta(plan.Names.Cluster) with { Annotations = Marks(plan, arbiter) },
         DataComponent,
         replicas,
         [PodDefaults.DataClaim(plan.Names, plan.Storage)],
@@ -36,6 +39,15 @@ internal static class MongoDbStatefulSet
         1,
         null,
         Pod(plan, [Voter(plan)], [PodDefaults.Scratch("data", limit: "2Gi")]));
+
+    // What cannot change while members run beside each other, and what of the last round must be known.
+    private static Dictionary<string, string> Marks(MongoDbPlan plan, bool arbiter)
+    {
+        var marks = new Dictionary<string, string> { [ArbiterAnnotation] = arbiter ? "true" : "false" };
+        if (plan.Names.Encrypted)
+            marks[EncryptedAnnotation] = "true";
+        return marks;
+    }
 
     private static Manifest Render(
         MongoDbPlan plan, IReadOnlyDictionary<string, string> config, ObjectMeta meta, string component, int replicas, IReadOnlyList<PersistentVolumeClaim>? claims, PodSpec pod)
@@ -64,6 +76,7 @@ internal static class MongoDbStatefulSet
             new("config", ConfigMap: new($"{plan.Names.Cluster}-config")),
             new("memory", ConfigMap: new($"{plan.Names.Cluster}-memory")),
             new("secret", Secret: new(plan.Names.InternalSecret, DefaultMode: GroupReads, Items: [new("keyfile", "keyfile"), new("admin-password", "admin-password")])),
+            .. plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, DefaultMode: GroupReads))] : Array.Empty<Volume>(),
             PodDefaults.Scratch("run", "Memory", "1Mi"),
             PodDefaults.Scratch("tmp"),
             .. volumes,
@@ -84,6 +97,7 @@ internal static class MongoDbStatefulSet
             new("data", "/data"),
             new("config", "/config", ReadOnly: true),
             new("secret", "/secret", ReadOnly: true),
+            .. Tls(plan),
             new("run", "/run/mongodb"),
             new("tmp", "/tmp"),
         ],
@@ -114,9 +128,12 @@ internal static class MongoDbStatefulSet
             new("config", "/config", ReadOnly: true),
             new("memory", "/memory", ReadOnly: true),
             new("secret", "/secret", ReadOnly: true),
+            .. Tls(plan),
             new("tmp", "/tmp"),
         ],
     };
+
+    private static VolumeMount[] Tls(MongoDbPlan plan) => plan.Names.Encrypted ? [new("tls", MongoDbTls.Folder, ReadOnly: true)] : [];
 
     private static Container Common(MongoDbPlan plan, string name, string script) => new(
         Name: name,
@@ -132,6 +149,7 @@ internal static class MongoDbStatefulSet
             new("DOMAIN", plan.Names.Domain(plan.Names.Members)),
             new("MONGODB_PORT", MongoDbPlan.DefaultPort.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             new("REPLICA_SET", MongoDbPlan.ReplicaSet),
+            .. plan.Names.Encrypted ? [new(MongoDbTls.Variable, MongoDbTls.Options)] : Array.Empty<EnvVar>(),
         ],
         SecurityContext: PodDefaults.ContainerSecurity,
         TerminationMessagePolicy: "FallbackToLogsOnError");

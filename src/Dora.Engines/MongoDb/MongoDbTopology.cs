@@ -7,9 +7,13 @@ namespace Dora.Engines.MongoDb;
 /// <summary>Finds members and logs in as the operator.</summary>
 internal static class MongoDbTopology
 {
-    /// <summary>Connects to a member; nobody is logged in yet. TLS comes in here.</summary>
-    public static Task<MongoClient> ConnectAsync(MongoDbPlan plan, MemberPod member, CancellationToken cancellationToken) =>
-        MongoClient.ConnectAsync(new(member.Address ?? throw new InvalidOperationException($"pod {member.Name} has no address"), plan.Port), cancellationToken);
+    /// <summary>Connects to a member; nobody is logged in yet. A pod that mounts its certificate is spoken to by TLS, and never without.</summary>
+    public static Task<MongoClient> ConnectAsync(MongoDbPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
+    {
+        var address = member.Address ?? throw new InvalidOperationException($"pod {member.Name} has no address");
+        var tls = member.Encrypted ? new MongoTls(MongoDbTls.Host(plan, member.Name), target.Trust(plan.Names.CertificateSecret)) : null;
+        return MongoClient.ConnectAsync(new(address, plan.Port, tls), cancellationToken);
+    }
 
     /// <summary>Logs in as the administrator.</summary>
     public static Task LogInAsync(MongoDbPlan plan, EngineTarget target, MongoClient client, CancellationToken cancellationToken) =>
@@ -24,7 +28,7 @@ internal static class MongoDbTopology
     {
         foreach (var member in target.Members.Where(member => member.Address is not null).OrderByDescending(member => member.Name == probably))
         {
-            var client = await TryConnectAsync(plan, member, cancellationToken).ConfigureAwait(false);
+            var client = await TryConnectAsync(plan, target, member, cancellationToken).ConfigureAwait(false);
             if (client is null)
                 continue;
             try
@@ -51,11 +55,11 @@ internal static class MongoDbTopology
     public static bool IsAbsence(Exception exception) =>
         exception is SocketException or IOException or InvalidDataException or TimeoutException or AuthenticationException;
 
-    private static async Task<MongoClient?> TryConnectAsync(MongoDbPlan plan, MemberPod member, CancellationToken cancellationToken)
+    private static async Task<MongoClient?> TryConnectAsync(MongoDbPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
     {
         try
         {
-            return await ConnectAsync(plan, member, cancellationToken).ConfigureAwait(false);
+            return await ConnectAsync(plan, target, member, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (IsAbsence(exception) || exception is MongoException)
         {

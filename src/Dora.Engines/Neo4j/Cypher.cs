@@ -14,6 +14,8 @@ internal static class Cypher
     public static string Name(string name) =>
         name.Length is > 0 and <= 128 && !name.Any(letter => letter is '`' or '\\' || char.IsControl(letter)) ? $"`{name}`" : throw new ArgumentException("a name cannot be quoted", nameof(name));
 
+    public static Query ReloadCertificate { get; } = new("CALL dbms.security.reloadTLS()", ReadOnly: true);
+
     public static Query ShowSelf { get; } = new("SHOW CURRENT USER YIELD user", ReadOnly: true);
 
     public static Query SetOwnPassword(string old, string @new) =>

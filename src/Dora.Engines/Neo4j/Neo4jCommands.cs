@@ -43,6 +43,12 @@ internal static class Neo4jCommands
         }
 
         var admin = Neo4jProbe.Client(transport, Neo4jPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"));
+        if (command.Name == EngineCommand.ReloadCertificate)
+        {
+            await Neo4jTls.ReloadAsync(plan, admin, command.Subject, target, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         var session = new QuerySession(admin, Neo4jProbe.Endpoints(plan, target.Members, null));
         var subject = command.Subject;
         switch (command.Name)

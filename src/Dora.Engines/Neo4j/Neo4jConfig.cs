@@ -8,16 +8,15 @@ internal static class Neo4jConfig
     /// <summary>Script and static configuration: a change of these restarts the pods.</summary>
     public static IReadOnlyDictionary<string, string> Render(Neo4jPlan plan)
     {
-        var settings = new List<(string Name, string Value)>
-        {
+        List<(string Name, string Value)> settings =
+        [
             ("server.default_listen_address", "0.0.0.0"),
             ("server.directories.data", "/data"),
             ("server.directories.logs", "/data/logs"),
             ("server.directories.run", "/run/neo4j"),
             ("server.directories.import", "/tmp"),
             ("server.bolt.listen_address", Port(Neo4jPlan.BoltPort)),
-            ("server.http.listen_address", Port(Neo4jPlan.HttpPort)),
-            ("server.https.enabled", "false"),
+            .. Neo4jTls.Settings(plan),
             ("dbms.security.auth_enabled", "true"),
             ("dbms.security.allow_csv_import_from_file_urls", "false"),
             ("dbms.usage_report.enabled", "false"),
@@ -26,7 +25,7 @@ internal static class Neo4jConfig
             ("server.memory.pagecache.size", Mebibytes(plan.Memory.PageCache)),
             // Out of memory ends the process: a server that goes on after it answers at random.
             ("server.jvm.additional", "-XX:+ExitOnOutOfMemoryError"),
-        };
+        ];
         if (plan.Enterprise)
             settings.AddRange(Enterprise(plan));
         if (plan.Clustered)
@@ -35,7 +34,7 @@ internal static class Neo4jConfig
         return new Dictionary<string, string>
         {
             ["neo4j.conf"] = string.Concat(settings.Select(setting => $"{setting.Name}={setting.Value}\n")),
-            ["start-neo4j.sh"] = Script(),
+            ["start-neo4j.sh"] = plan.Names.Encrypted ? Neo4jTls.Starting(Script()) : Script(),
         };
     }
 

@@ -22,7 +22,7 @@ public sealed class Neo4jEngine : IEngine
 
     /// <inheritdoc/>
     public IEngineCluster Bind(StackContext stack, JsonElement settings) =>
-        new Neo4jCluster(stack, settings.Deserialize(Neo4jJson.Wire.Neo4jSettings) ?? new(), QueryTransport.Plain);
+        new Neo4jCluster(stack, settings.Deserialize(Neo4jJson.Wire.Neo4jSettings) ?? new());
 }
 
 /// <summary>The Neo4j servers of one stack.</summary>
@@ -30,9 +30,9 @@ public sealed class Neo4jCluster : IEngineCluster
 {
     private readonly EngineNames _names;
     private readonly Neo4jPlan _plan;
-    private readonly QueryTransport _transport;
+    private readonly QueryTransport? _transport;
 
-    internal Neo4jCluster(StackContext stack, Neo4jSettings settings, QueryTransport transport)
+    internal Neo4jCluster(StackContext stack, Neo4jSettings settings, QueryTransport? transport = null)
     {
         _names = new(stack, "neo4j");
         _plan = Neo4jPlan.Of(_names, settings);
@@ -73,6 +73,12 @@ public sealed class Neo4jCluster : IEngineCluster
     ];
 
     /// <inheritdoc/>
+    public IReadOnlyList<CertificateRequest> Certificates => _names.Encrypted ? [Neo4jTls.Certificate(_plan)] : [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<TlsEndpoint> Endpoints => _names.Encrypted ? Neo4jTls.Endpoints(_plan) : [];
+
+    /// <inheritdoc/>
     public IReadOnlyList<Manifest> Render(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
@@ -95,14 +101,20 @@ public sealed class Neo4jCluster : IEngineCluster
 
     /// <inheritdoc/>
     public Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken) =>
-        Neo4jProbe.RunAsync(_plan, _transport, target, cancellationToken);
+        Neo4jProbe.RunAsync(_plan, Transport(target), target, cancellationToken);
 
     /// <inheritdoc/>
     public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) => Neo4jCommands.Decide(_plan, observed);
 
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
-        Neo4jCommands.ExecuteAsync(_plan, _transport, command, target, cancellationToken);
+        Neo4jCommands.ExecuteAsync(_plan, Transport(target), command, target, cancellationToken);
+
+    private QueryTransport Transport(EngineTarget target)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return _transport ?? Neo4jTls.Transport(_plan, target);
+    }
 
     // Drivers take name and password apart from the address, and refuse an address that holds them.
     private IReadOnlyList<CredentialField> Access(string user) =>

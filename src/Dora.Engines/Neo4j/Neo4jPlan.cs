@@ -23,6 +23,7 @@ internal sealed record Neo4jPlan(
 {
     public const int BoltPort = 7687;
     public const int HttpPort = 7474;
+    public const int HttpsPort = 7473;
     public const int ClusterPort = 6000;
     public const int RaftPort = 7000;
     public const int RoutingPort = 7688;
@@ -85,7 +86,7 @@ internal sealed record Neo4jPlan(
     public string MonitorSecret => $"{Names.Cluster}-monitor";
 
     /// <summary>Drivers are given any member and find the others by its routing table, so the scheme is the same for one server.</summary>
-    public string Uri => $"neo4j://{Names.Domain(Names.Cluster)}:{BoltPort}";
+    public string Uri => $"{(Names.Encrypted ? "neo4j+s" : "neo4j")}://{Names.Domain(Names.Cluster)}:{BoltPort}";
 
     /// <summary>The database that applications use when they name none.</summary>
     public Neo4jDatabase Default => Databases.FirstOrDefault(database => database.Name == DefaultDatabase) ?? new(DefaultDatabase);

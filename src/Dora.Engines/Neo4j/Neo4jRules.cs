@@ -14,6 +14,7 @@ internal static partial class Neo4jRules
         .. Edition(plan),
         .. Members(plan),
         .. Change(plan, observed),
+        .. Neo4jTls.Change(plan, observed),
         .. SettingsRules.Storage($"{Path}.storage", plan.Storage, observed),
         .. Memory(plan),
         .. PodRules.Check($"{Path}.pods", plan.Pods.Own),

@@ -7,17 +7,25 @@ namespace Dora.Engines.Neo4j;
 internal static class Neo4jServices
 {
     private static readonly ServicePort BoltPort = new(Neo4jPlan.BoltPort, "bolt", "bolt", "TCP");
-    private static readonly ServicePort HttpPort = new(Neo4jPlan.HttpPort, "http", "http", "TCP");
 
     /// <summary>The cluster's ports know no password: only members reach them.</summary>
     public static NetworkAccess Access(Neo4jPlan plan) => new(
-        [Neo4jPlan.BoltPort, Neo4jPlan.HttpPort],
+        [Neo4jPlan.BoltPort, Web(plan)],
         plan.Clustered ? [Neo4jPlan.ClusterPort, Neo4jPlan.RaftPort, Neo4jPlan.RoutingPort] : [],
-        [Neo4jPlan.HttpPort])
+        // What speaks TLS is tried, whoever uses it.
+        plan.Names.Encrypted ? [Neo4jPlan.HttpsPort, Neo4jPlan.BoltPort] : [Neo4jPlan.HttpPort])
     {
         Metrics = plan.Enterprise ? [Neo4jPlan.MetricsPort] : [],
         Abroad = plan.Ldap is { } ldap ? [Port(ldap)] : [],
     };
+
+    private static int Web(Neo4jPlan plan) => plan.Names.Encrypted ? Neo4jPlan.HttpsPort : Neo4jPlan.HttpPort;
+
+    private static ServicePort WebPort(Neo4jPlan plan)
+    {
+        var name = plan.Names.Encrypted ? "https" : "http";
+        return new(Web(plan), name, name, "TCP");
+    }
 
     // The registered ports of LDAP (RFC 4516), unless the address names another.
     private static int Port(Neo4jLdap ldap) => Uri.TryCreate(ldap.Host, UriKind.Absolute, out var address) && address.Port > 0
@@ -27,7 +35,7 @@ internal static class Neo4jServices
     /// <summary>Names each member, ready or not: members must find each other before any of them can be ready.</summary>
     public static Manifest Members(Neo4jPlan plan)
     {
-        List<ServicePort> ports = [BoltPort, HttpPort];
+        List<ServicePort> ports = [BoltPort, WebPort(plan)];
         if (plan.Clustered)
         {
             ports.Add(new(Neo4jPlan.ClusterPort, "cluster", "cluster", "TCP"));
@@ -46,5 +54,5 @@ internal static class Neo4jServices
     /// name. A server that is asked for a write it cannot take passes it on.
     /// </summary>
     public static Manifest Bolt(Neo4jPlan plan) => Manifest.Of(KubeTypes.Services, new(
-        plan.Names.Meta(plan.Names.Cluster), new([BoltPort, HttpPort], plan.Names.Selector, Type: "ClusterIP")));
+        plan.Names.Meta(plan.Names.Cluster), new([BoltPort, WebPort(plan)], plan.Names.Selector, Type: "ClusterIP")));
 }

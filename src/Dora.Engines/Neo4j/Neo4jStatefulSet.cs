@@ -11,6 +11,8 @@ internal static class Neo4jStatefulSet
     public const string EditionAnnotation = "dora-operator.io/neo4j-edition";
     public const string PrimariesAnnotation = "dora-operator.io/neo4j-primaries";
 
+    public const string EncryptedAnnotation = "dora-operator.io/encrypted";
+
     // Owner and group read (0440).
     private const int SecretMode = 288;
 
@@ -18,14 +20,7 @@ internal static class Neo4jStatefulSet
     {
         var names = plan.Names;
         var hash = PodDefaults.Hash(config.OrderBy(file => file.Key, StringComparer.Ordinal).SelectMany(file => new[] { file.Key, file.Value }));
-        var meta = names.Meta(names.Cluster) with
-        {
-            Annotations = new Dictionary<string, string>
-            {
-                [EditionAnnotation] = plan.Edition.ToString(),
-                [PrimariesAnnotation] = plan.Primaries.ToString(CultureInfo.InvariantCulture),
-            },
-        };
+        var meta = names.Meta(names.Cluster) with { Annotations = Marks(plan) };
         return Manifest.Of(KubeTypes.StatefulSets, new(
             meta,
             new(
@@ -39,6 +34,19 @@ internal static class Neo4jStatefulSet
                 RevisionHistoryLimit: 5)));
     }
 
+    // What cannot change while members run beside each other.
+    private static Dictionary<string, string> Marks(Neo4jPlan plan)
+    {
+        var marks = new Dictionary<string, string>
+        {
+            [EditionAnnotation] = plan.Edition.ToString(),
+            [PrimariesAnnotation] = plan.Primaries.ToString(CultureInfo.InvariantCulture),
+        };
+        if (plan.Names.Encrypted)
+            marks[EncryptedAnnotation] = "true";
+        return marks;
+    }
+
     private static PodSpec Pod(Neo4jPlan plan)
     {
         List<Volume> volumes =
@@ -48,6 +56,8 @@ internal static class Neo4jStatefulSet
             PodDefaults.Scratch("run", "Memory", "16Mi"),
             PodDefaults.Scratch("tmp"),
         ];
+        if (plan.Names.Encrypted)
+            volumes.Add(Neo4jTls.Volume(plan, SecretMode));
         if (plan.Clustered)
             volumes.Add(new("memory", ConfigMap: new($"{plan.Names.Cluster}-memory")));
         if (plan.Ldap?.SystemAccount is { } account)
@@ -75,10 +85,16 @@ internal static class Neo4jStatefulSet
         VolumeMounts: Mounts(plan),
         // Recovery of a large store after a crash may take hours; it is not to be cut short.
         StartupProbe: new(TcpSocket: new("bolt"), PeriodSeconds: 5, TimeoutSeconds: 5, FailureThreshold: 1000),
-        ReadinessProbe: new(HttpGet: new(plan.Clustered ? "/db/system/cluster/available" : "/", "http"), PeriodSeconds: 5, TimeoutSeconds: 5, FailureThreshold: 3),
+        ReadinessProbe: new(HttpGet: Ready(plan), PeriodSeconds: 5, TimeoutSeconds: 5, FailureThreshold: 3),
         LivenessProbe: new(TcpSocket: new("bolt"), PeriodSeconds: 10, TimeoutSeconds: 10, FailureThreshold: 12),
         SecurityContext: PodDefaults.ContainerSecurity,
         TerminationMessagePolicy: "FallbackToLogsOnError");
+
+    private static HttpGetAction Ready(Neo4jPlan plan)
+    {
+        var path = plan.Clustered ? "/db/system/cluster/available" : "/";
+        return plan.Names.Encrypted ? new(path, "https", "HTTPS") : new(path, "http");
+    }
 
     private static List<EnvVar> Environment(Neo4jPlan plan)
     {
@@ -99,7 +115,7 @@ internal static class Neo4jStatefulSet
 
     private static List<ContainerPort> Ports(Neo4jPlan plan)
     {
-        List<ContainerPort> ports = [new(Neo4jPlan.BoltPort, "bolt", "TCP"), new(Neo4jPlan.HttpPort, "http", "TCP")];
+        List<ContainerPort> ports = [new(Neo4jPlan.BoltPort, "bolt", "TCP"), plan.Names.Encrypted ? new(Neo4jPlan.HttpsPort, "https", "TCP") : new(Neo4jPlan.HttpPort, "http", "TCP")];
         if (plan.Clustered)
             ports.AddRange([new(Neo4jPlan.ClusterPort, "cluster", "TCP"), new(Neo4jPlan.RaftPort, "raft", "TCP"), new(Neo4jPlan.RoutingPort, "routing", "TCP")]);
         if (plan.Enterprise)
@@ -117,6 +133,8 @@ internal static class Neo4jStatefulSet
             new("run", "/run/neo4j"),
             new("tmp", "/tmp"),
         ];
+        if (plan.Names.Encrypted)
+            mounts.Add(new("tls", Neo4jTls.Folder, ReadOnly: true));
         if (plan.Clustered)
             mounts.Add(new("memory", "/memory", ReadOnly: true));
         if (plan.Ldap?.SystemAccount is not null)

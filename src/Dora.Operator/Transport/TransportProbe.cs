@@ -17,8 +17,19 @@ internal static class TransportProbe
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
-    // No server speaks this, and each that listens in the clear answers it, if only to complain.
+    // No server speaks this, and most that listen in the clear answer it, if only to complain.
     private static readonly byte[] Nonsense = "PING\r\n\r\n"u8.ToArray();
+
+    // MongoDB specifications, "OP_MSG": length 52, request 1, no response to, operation 2013; no flags; one document
+    // {hello: 1, $db: "admin"}.
+    private static readonly byte[] MongoHello =
+    [
+        52, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xdd, 7, 0, 0, 0, 0, 0, 0, 0,
+        31, 0, 0, 0, .. "\u0010hello\0"u8, 1, 0, 0, 0, .. "\u0002$db\0"u8, 6, 0, 0, 0, .. "admin\0"u8, 0,
+    ];
+
+    // Bolt documentation, "Handshake": the magic number, then four versions that the client speaks: 5.0 to 5.8, 4.2 to 4.4, 4.1, 3.
+    private static readonly byte[] BoltHandshake = [0x60, 0x60, 0xb0, 0x17, 0, 8, 8, 5, 0, 2, 4, 4, 0, 0, 1, 4, 0, 0, 0, 3];
 
     // PostgreSQL documentation, "Message Formats": SSLRequest.
     private static readonly byte[] SslRequest = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -84,9 +95,12 @@ internal static class TransportProbe
     {
         var stream = await OpenAsync(target, cancellationToken).ConfigureAwait(false);
         await using var closing = stream.ConfigureAwait(false);
-        return target.Endpoint.Start switch
+        return target.Endpoint switch
         {
-            TlsStart.PostgresRequest => await AnswersPlainPostgresAsync(stream, cancellationToken).ConfigureAwait(false),
+            { Start: TlsStart.PostgresRequest } => await AnswersPlainPostgresAsync(stream, cancellationToken).ConfigureAwait(false),
+            { Plain: PlainSpeech.MongoHello } => await SayAsync(stream, MongoHello, 16, cancellationToken).ConfigureAwait(false) is [_, _, _, _, _, _, _, _, _, _, _, _, 0xdd, 7, 0, 0, ..],
+            // The version it agrees to, or none in common; a record of TLS would begin with its type, an alert with 21.
+            { Plain: PlainSpeech.BoltHandshake } => await SayAsync(stream, BoltHandshake, 4, cancellationToken).ConfigureAwait(false) is [0, _, _, _, ..] or [(byte)'H', (byte)'T', (byte)'T', (byte)'P', ..],
             // An alert of TLS is no answer in the clear.
             _ => await SayAsync(stream, Nonsense, 1, cancellationToken).ConfigureAwait(false) is [not 21, ..],
         };

@@ -150,6 +150,6 @@ public sealed class Neo4jSettingsTests
     }
 
     private static EngineObservation Running(int primaries, int replicas) => new(Workload: new(
-        new(Name: "payments-neo4j", Annotations: new Dictionary<string, string> { ["dora-operator.io/neo4j-edition"] = "Enterprise", ["dora-operator.io/neo4j-primaries"] = $"{primaries}" }),
+        new(Name: "payments-neo4j", Annotations: new Dictionary<string, string> { ["dora-operator.io/neo4j-edition"] = "Enterprise", ["dora-operator.io/neo4j-primaries"] = $"{primaries}", ["dora-operator.io/encrypted"] = "true" }),
         new("s", new(), new(new(), new([])), Replicas: replicas)));
 }

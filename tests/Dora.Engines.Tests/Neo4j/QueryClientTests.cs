@@ -1,4 +1,3 @@
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Dora.Engines.Neo4j;
 using Dora.Engines.Neo4j.QueryApi;
@@ -170,12 +169,8 @@ public sealed class QueryClientTests
         await Assert.ThrowsAsync<QueryException>(() => Client(servers).IdentifyAsync(_first, Token));
     }
 
-    private static QueryClient Tls(Neo4jServers servers, TestCertificates authority)
-    {
-        var authorities = new X509Certificate2Collection();
-        authorities.ImportFromPem(authority.AuthorityPem);
-        return new(QueryTransport.Tls(authorities, servers.Port), "neo4j", "x", _patience);
-    }
+    private static QueryClient Tls(Neo4jServers servers, TestCertificates authority) =>
+        new(QueryTransport.TlsOn(ServerTrust.Of(authority.AuthorityPem), servers.Port), "neo4j", "x", _patience);
 
     private static async Task<Neo4jServers> ChangedAsync(Neo4jOptions? options = null, TimeProvider? clock = null)
     {

@@ -4,6 +4,7 @@ using System.Text.Json.Nodes;
 using Dora.Engines;
 using Dora.Engines.MongoDb;
 using Dora.Testing;
+using Dora.Testing.Http;
 using Dora.Testing.MongoDb;
 using Xunit;
 
@@ -20,6 +21,7 @@ public sealed class MongoDbScriptTests : IAsyncLifetime
 
     private readonly string _folder = Directory.CreateTempSubdirectory("dora-mongodb-").FullName;
     private readonly ScriptedReplicaSet _set = new();
+    private readonly Dictionary<string, string> _variables = [];
     private readonly MongoDbPlan _plan = MongoDbServers.Of(new(Instances: 3));
 
     [Fact]
@@ -31,6 +33,38 @@ public sealed class MongoDbScriptTests : IAsyncLifetime
         second.Copying = true;
         first.Stop();
         Assert.Equal((1, 1), (await ReadyAsync(first), await ReadyAsync(second)));
+    }
+
+    [Fact]
+    public async Task Ready_is_asked_by_TLS_where_the_pod_mounts_a_certificate_and_in_the_clear_where_it_does_not()
+    {
+        using var certificates = new TestCertificates();
+        Render(MongoDbPlan.Of(new(Stack with { Tls = new() }, "mongodb"), new(Instances: 3)));
+        var (first, second) = (_set.AddServer(_plan.Host("a-0")), _set.AddServer(_plan.Host("a-1")));
+        _set.Initiate("admin", Password, first, second);
+        Assert.Equal(0, await ReadyAsync(first));
+        await File.WriteAllTextAsync(Path.Combine(_folder, "tls/ca.crt"), certificates.AuthorityPem, TestContext.Current.CancellationToken);
+        Assert.Equal(1, await ReadyAsync(first));
+        first.Certificate = second.Certificate = certificates.Server("payments-mongodb");
+        Assert.Equal((0, 0), (await ReadyAsync(first), await ReadyAsync(second)));
+        second.Copying = true;
+        first.Stop();
+        Assert.Equal((1, 1), (await ReadyAsync(first), await ReadyAsync(second)));
+    }
+
+    [Fact]
+    public async Task The_shell_connects_by_TLS_where_the_pod_says_so()
+    {
+        Render(MongoDbPlan.Of(new(Stack with { Tls = new() }, "mongodb"), new(Instances: 3)));
+        var first = _set.AddServer(_plan.Host("a-0"));
+        _set.Initiate("admin", Password, first);
+        Write(set: true, primary: "payments-mongodb-0", known: Password);
+        Assert.Equal(0, (await RunAsync("stop-mongod.sh", "payments-mongodb-0", first.Address.ToString())).Code);
+        Assert.DoesNotContain("tls", (string)State()["arguments"]![0]!, StringComparison.Ordinal);
+        _variables["MONGODB_TLS"] = "&tls=true";
+        Write(set: true, primary: "payments-mongodb-0", known: Password);
+        Assert.Equal(0, (await RunAsync("stop-mongod.sh", "payments-mongodb-0", first.Address.ToString())).Code);
+        Assert.Contains("&serverSelectionTimeoutMS=3000&tls=true ", (string)State()["arguments"]![0]!, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -152,11 +186,9 @@ public sealed class MongoDbScriptTests : IAsyncLifetime
 
     public ValueTask InitializeAsync()
     {
-        foreach (var name in (string[])["config", "secret", "memory", "bin", "run/mongodb", "data"])
+        foreach (var name in (string[])["config", "secret", "memory", "bin", "run/mongodb", "data", "tls"])
             Directory.CreateDirectory(Path.Combine(_folder, name));
-        // Paths of the pod become paths of the test.
-        foreach (var (name, text) in MongoDbConfig.Render(_plan))
-            File.WriteAllText(Config(name), text.Replace("/secret/", $"{_folder}/secret/", StringComparison.Ordinal).Replace("/memory/", $"{_folder}/memory/", StringComparison.Ordinal).Replace("/run/mongodb/", $"{_folder}/run/mongodb/", StringComparison.Ordinal).Replace("/data/db", $"{_folder}/data/db", StringComparison.Ordinal).Replace("/config/", $"{_folder}/config/", StringComparison.Ordinal));
+        Render(_plan);
         File.WriteAllText(Path.Combine(_folder, "secret/admin-password"), Password);
         File.WriteAllText(Path.Combine(_folder, "secret/keyfile"), "key-material");
         File.Copy(Path.Combine(GoldenFile.RepositoryRoot, "tests/Dora.Integration.Tests/MongoDb/mongosh.js"), Path.Combine(_folder, "bin/mongosh"));
@@ -170,6 +202,13 @@ public sealed class MongoDbScriptTests : IAsyncLifetime
     {
         await _set.DisposeAsync();
         Directory.Delete(_folder, recursive: true);
+    }
+
+    // Paths of the pod become paths of the test.
+    private void Render(MongoDbPlan plan)
+    {
+        foreach (var (name, text) in MongoDbConfig.Render(plan))
+            File.WriteAllText(Config(name), ((string[])["/secret/", "/memory/", "/run/mongodb/", "/data/db", "/config/", "/tls/"]).Aggregate(text, (file, path) => file.Replace(path, $"{_folder}{path}", StringComparison.Ordinal)));
     }
 
     private void Remember(EngineObservation observed)
@@ -240,7 +279,9 @@ public sealed class MongoDbScriptTests : IAsyncLifetime
         }
     }
 
-    private Dictionary<string, string> Environment(string pod, string address) => new()
+    private static StackContext Stack => MongoDbServers.Plan.Names.Stack;
+
+    private Dictionary<string, string> Environment(string pod, string address) => new(_variables)
     {
         ["PATH"] = $"{_folder}/bin:/usr/local/bin:/usr/bin:/bin",
         ["POD_NAME"] = pod,

@@ -1,5 +1,7 @@
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Dora.Engines;
+using Dora.Engines.MongoDb;
 using Dora.Engines.MongoDb.Wire;
 using Dora.Testing.Http;
 using Dora.Testing.MongoDb;
@@ -73,6 +75,26 @@ public sealed class MongoDbTlsTests : IAsyncLifetime
         Assert.Empty(_set.Commands);
     }
 
+    [Fact]
+    public async Task A_pod_that_mounts_its_certificate_is_asked_by_TLS_and_another_is_not()
+    {
+        Assert.Equal(EngineVerdict.Unreachable, (await MongoDbProbe.RunAsync(MongoDbServers.Plan, Target(encrypted: false), Cancel)).Verdict);
+        Assert.Equal("payments-mongodb-0", (await MongoDbProbe.RunAsync(MongoDbServers.Plan, Target(encrypted: true), Cancel)).Primary);
+        _server.Certificate = null;
+        Assert.Equal(EngineVerdict.Unreachable, (await MongoDbProbe.RunAsync(MongoDbServers.Plan, Target(encrypted: true), Cancel)).Verdict);
+        Assert.Equal("payments-mongodb-0", (await MongoDbProbe.RunAsync(MongoDbServers.Plan, Target(encrypted: false), Cancel)).Primary);
+    }
+
+    [Fact]
+    public async Task A_server_is_told_to_read_its_certificate_again_and_a_pod_that_is_gone_is_not_waited_for()
+    {
+        var renewed = _server.Renewed = _certificates.Server(Host);
+        await MongoDbCommands.ExecuteAsync(MongoDbServers.Plan, new(EngineCommand.ReloadCertificate, "payments-mongodb-1", ""), Target(encrypted: true), Cancel);
+        Assert.NotEqual(renewed, _server.Certificate);
+        await MongoDbCommands.ExecuteAsync(MongoDbServers.Plan, new(EngineCommand.ReloadCertificate, "payments-mongodb-0", ""), Target(encrypted: true), Cancel);
+        Assert.Equal(renewed, _server.Certificate);
+    }
+
     public ValueTask InitializeAsync() => ValueTask.CompletedTask;
 
     public async ValueTask DisposeAsync()
@@ -81,8 +103,16 @@ public sealed class MongoDbTlsTests : IAsyncLifetime
         _certificates.Dispose();
     }
 
+    private EngineTarget Target(bool encrypted) => new(
+        [new("payments-mongodb-0", 0, _server.Address.ToString(), true, null, Encrypted: encrypted)],
+        new Dictionary<string, IReadOnlyDictionary<string, string>>
+        {
+            ["payments-mongodb-internal"] = new Dictionary<string, string> { ["admin-password"] = MongoDbServers.ScriptedPassword, ["monitor-password"] = "m", ["backup-password"] = "b" },
+            ["payments-mongodb-tls"] = new Dictionary<string, string> { ["ca.crt"] = _certificates.AuthorityPem },
+        });
+
     private MongoEndpoint Endpoint(string name, X509Certificate2? certificate = null) =>
-        new(_server.Address.ToString(), ScriptedReplicaSet.Port, new(name, [X509Certificate2.CreateFromPem(_certificates.AuthorityPem)], certificate));
+        new(_server.Address.ToString(), ScriptedReplicaSet.Port, new(name, ServerTrust.Of(_certificates.AuthorityPem), certificate));
 
     private X509Certificate2 Client(string user)
     {

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Operator.Transport;
 using Dora.Testing.Http;
+using Dora.Testing.MongoDb;
 using Xunit;
 
 namespace Dora.Integration.Tests.Transport;
@@ -64,6 +66,37 @@ public sealed class TransportProbeTests : IDisposable
         await serving;
     }
 
+    // Both hang up on who speaks no MongoDB, in the clear or not.
+    [Theory]
+    [InlineData(false, TransportVerdict.PlaintextAccepted)]
+    [InlineData(true, TransportVerdict.PolicyMet)]
+    public async Task MongoDB_in_the_clear_is_found_by_its_own_words(bool encrypted, TransportVerdict verdict)
+    {
+        await using var set = new ScriptedReplicaSet();
+        var server = set.AddServer($"{Host}:27017");
+        server.Certificate = encrypted ? authority.Server(Host) : null;
+        server.Protocols = SslProtocols.Tls13;
+        var target = new TransportTarget("mongodb", "payments-redis-0", "uid", server.Address.ToString(), Target(ScriptedReplicaSet.Port).Endpoint with { Plain = PlainSpeech.MongoHello });
+        Assert.Equal(verdict, (await TransportProbe.MeasureAsync(target, ServerTrust.Of(authority.AuthorityPem), TlsVersion.Tls13, Token)).Verdict);
+    }
+
+    [Theory]
+    [InlineData("00000805", TransportVerdict.PlaintextAccepted)]
+    [InlineData("00000000", TransportVerdict.PlaintextAccepted)]
+    [InlineData("", TransportVerdict.NotMeasured)]
+    public async Task Bolt_in_the_clear_is_found_by_its_own_words(string answer, TransportVerdict verdict)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        // A server of Bolt hangs up on who does not begin with its magic number, and one that wants TLS on everybody in the clear.
+        var serving = ServeAsync(listener, said => said is [0x60, 0x60, 0xb0, 0x17, ..] ? Convert.FromHexString(answer) : []);
+        var target = Target(((IPEndPoint)listener.LocalEndpoint).Port);
+        var finding = await TransportProbe.MeasureAsync(target with { Endpoint = target.Endpoint with { Plain = PlainSpeech.BoltHandshake } }, ServerTrust.Of(authority.AuthorityPem), TlsVersion.Tls13, Token);
+        Assert.Equal(verdict, finding.Verdict);
+        listener.Stop();
+        await serving;
+    }
+
     [Fact]
     public async Task Nobody_there_is_not_measured()
     {
@@ -98,15 +131,18 @@ public sealed class TransportProbeTests : IDisposable
     private static TransportTarget Target(int port, string address = "127.0.0.1") =>
         new("redis", "payments-redis-0", "uid", address, new("redis", port, "payments-redis-tls", "{pod}.payments-redis-members.compliance.svc", CertificateReload.ByCommand));
 
-    private static async Task ServeAsync(TcpListener listener, string answer)
+    private static Task ServeAsync(TcpListener listener, string answer) => ServeAsync(listener, _ => System.Text.Encoding.ASCII.GetBytes(answer));
+
+    private static async Task ServeAsync(TcpListener listener, Func<byte[], byte[]> answer)
     {
         try
         {
             while (true)
             {
                 using var client = await listener.AcceptSocketAsync(Token);
-                await client.ReceiveAsync(new byte[256], Token);
-                await client.SendAsync(System.Text.Encoding.ASCII.GetBytes(answer), Token);
+                var said = new byte[256];
+                await client.ReceiveAsync(said, Token);
+                await client.SendAsync(answer(said), Token);
             }
         }
         catch (Exception ended) when (ended is SocketException or ObjectDisposedException)

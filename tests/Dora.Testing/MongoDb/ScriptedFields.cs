@@ -13,6 +13,7 @@ internal static class ScriptedFields
         ["saslStart"] = ["mechanism", "payload", "options", "autoAuthorize"],
         ["saslContinue"] = ["conversationId", "payload"],
         ["authenticate"] = ["mechanism", "user"],
+        ["rotateCertificates"] = ["message"],
         ["replSetGetStatus"] = ["initialSync"],
         ["replSetGetConfig"] = ["commitmentStatus"],
         ["replSetReconfig"] = ["force"],

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 
 namespace Dora.Testing.MongoDb;
@@ -41,6 +42,12 @@ public sealed class ScriptedMongod : IAsyncDisposable
     /// <summary>Its certificate, when it speaks TLS; then it wants one of its clients too.</summary>
     public X509Certificate2? Certificate { get; set; }
 
+    /// <summary>The versions of TLS that it accepts; none stands for all that the system has.</summary>
+    public SslProtocols Protocols { get; set; }
+
+    /// <summary>What its files hold since they changed; served once it is told to look.</summary>
+    public X509Certificate2? Renewed { get; set; }
+
     /// <summary>Starts to listen.</summary>
     public void Start()
     {
@@ -66,6 +73,12 @@ public sealed class ScriptedMongod : IAsyncDisposable
         foreach (var conversation in _conversations.ToList())
             await conversation;
         _ended.Dispose();
+    }
+
+    internal Doc RotateCertificates()
+    {
+        Certificate = Renewed ?? throw new ScriptedException(2, "BadValue", "Failed to rotate TLS certificates");
+        return [];
     }
 
     private async Task AcceptAsync(TcpListener listener)
@@ -98,7 +111,7 @@ public sealed class ScriptedMongod : IAsyncDisposable
                 await stream.WriteAsync(Frame(reply, request.Id), _ended.Token);
             }
         }
-        catch (Exception exception) when (exception is IOException or InvalidDataException or OperationCanceledException or System.Security.Authentication.AuthenticationException)
+        catch (Exception exception) when (exception is IOException or InvalidDataException or OperationCanceledException or AuthenticationException)
         {
             // As a real server: whoever does not speak the protocol is hung up on.
         }
@@ -110,6 +123,7 @@ public sealed class ScriptedMongod : IAsyncDisposable
         await stream.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
         {
             ServerCertificate = Certificate,
+            EnabledSslProtocols = Protocols,
             ClientCertificateRequired = true,
             RemoteCertificateValidationCallback = (_, certificate, _, _) => certificate is null || certificate.Issuer == Certificate!.Issuer,
         }, _ended.Token);

@@ -14,9 +14,9 @@ internal sealed record MongoEndpoint(string Host, int Port, MongoTls? Tls = null
 
 /// <summary>How TLS is spoken.</summary>
 /// <param name="ServerName">Name that the server's certificate must hold.</param>
-/// <param name="Authorities">Who may have issued it; nobody else is trusted.</param>
+/// <param name="Trust">Who may have issued it; nobody else is believed.</param>
 /// <param name="Certificate">The client's own certificate with its key, or null.</param>
-internal sealed record MongoTls(string ServerName, X509Certificate2Collection Authorities, X509Certificate2? Certificate = null);
+internal sealed record MongoTls(string ServerName, ServerTrust Trust, X509Certificate2? Certificate = null);
 
 /// <summary>
 /// One connection to one server, one command at a time: what an operator needs, not a client for applications. Every call has a
@@ -178,15 +178,18 @@ internal sealed class MongoClient : IAsyncDisposable
         if (endpoint.Tls is not { } tls)
             return plain;
         var encrypted = new SslStream(plain, leaveInnerStreamOpen: false);
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.AddRange(tls.Authorities);
-        await encrypted.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        try
         {
-            TargetHost = tls.ServerName,
-            CertificateChainPolicy = policy,
-            ClientCertificates = tls.Certificate is null ? null : [tls.Certificate],
-        }, cancellationToken).ConfigureAwait(false);
-        return encrypted;
+            var options = tls.Trust.Expecting(tls.ServerName);
+            options.ClientCertificates = tls.Certificate is null ? null : [tls.Certificate];
+            await encrypted.AuthenticateAsClientAsync(options, cancellationToken).ConfigureAwait(false);
+            return encrypted;
+        }
+        catch
+        {
+            await encrypted.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
     }
 
     private static async Task<T> WithDeadlineAsync<T>(Func<CancellationToken, Task<T>> work, TimeSpan patience, CancellationToken cancellationToken)

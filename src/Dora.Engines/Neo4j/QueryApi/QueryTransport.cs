@@ -1,12 +1,14 @@
 using System.Net;
 using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
+using System.Runtime.CompilerServices;
 
 namespace Dora.Engines.Neo4j.QueryApi;
 
-/// <summary>How members are reached: plainly, or by TLS with a certificate authority of the stack's own.</summary>
+/// <summary>How members are reached: plainly, or by TLS with the stack's own authority.</summary>
 internal sealed class QueryTransport : IDisposable
 {
+    private static readonly ConditionalWeakTable<ServerTrust, QueryTransport> Encrypted = [];
+
     private QueryTransport(HttpClient http, string scheme, int port) => (Http, Scheme, Port) = (http, scheme, port);
 
     /// <summary>The HTTP connector without TLS; one pool of connections for all clusters.</summary>
@@ -21,11 +23,11 @@ internal sealed class QueryTransport : IDisposable
     /// <summary>The HTTP connector without TLS on a port of its own.</summary>
     public static QueryTransport PlainOn(int port) => Create("http", port, null);
 
-    /// <summary>TLS. The server must show a certificate for the member's DNS name, issued by one of these authorities.</summary>
-    public static QueryTransport Tls(X509Certificate2Collection authorities, int port) => Create("https", port, new()
-    {
-        CertificateChainPolicy = Policy(authorities),
-    });
+    /// <summary>TLS, one pool of connections for each trust. The server must show a certificate for the member's DNS name.</summary>
+    public static QueryTransport Tls(ServerTrust trust) => Encrypted.GetValue(trust, static trust => TlsOn(trust, Neo4jPlan.HttpsPort));
+
+    /// <summary>TLS on a port of its own.</summary>
+    public static QueryTransport TlsOn(ServerTrust trust, int port) => Create("https", port, trust.Anybody());
 
     /// <summary>Address of a path on a member.</summary>
     public Uri Address(string address, string path) => new(IPAddress.TryParse(address, out var ip) && ip.AddressFamily == System.Net.Sockets.AddressFamily.InterNetworkV6
@@ -52,12 +54,5 @@ internal sealed class QueryTransport : IDisposable
             handler.SslOptions = tls;
         // Deadlines are the caller's.
         return new(new(handler) { Timeout = Timeout.InfiniteTimeSpan }, scheme, port);
-    }
-
-    private static X509ChainPolicy Policy(X509Certificate2Collection authorities)
-    {
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.AddRange(authorities);
-        return policy;
     }
 }
