@@ -48,6 +48,14 @@ public static class Labels
     /// <summary>Annotation of a stack: any new value asks for other certificates of the same authority. On a certificate's Secret: the value it answers.</summary>
     public const string RenewCertificates = "dora-operator.io/renew-certificates";
 
+    /// <summary>
+    /// Annotation of a stack: names of engines, with commas between them, whose members may restart all at once where they cannot change one by one.
+    /// </summary>
+    public const string RestartTogether = "dora-operator.io/restart-together";
+
+    /// <summary>Annotation of a StatefulSet: its pods speak TLS only.</summary>
+    public const string Encrypted = "dora-operator.io/encrypted";
+
     /// <summary>Annotation of an authority's Secret and of those it issued: which authority of the stack, counted from 1.</summary>
     public const string AuthorityGeneration = "dora-operator.io/ca-generation";
 

@@ -45,6 +45,9 @@ public interface IEngineCluster
     /// <summary>Certificates that must exist before the workload; none where the stack's version encrypts nothing.</summary>
     IReadOnlyList<CertificateRequest> Certificates => [];
 
+    /// <summary>Whether members that speak TLS and members that do not can work together while the one kind takes the place of the other.</summary>
+    bool MixesTransport => true;
+
     /// <summary>Ports that speak TLS, and how a renewed certificate gets there.</summary>
     IReadOnlyList<TlsEndpoint> Endpoints => [];
 
@@ -102,7 +105,11 @@ public sealed record StackContext(
     ClusterCapabilities Capabilities,
     PodSettings? Pods = null,
     NetworkSettings? Network = null,
-    TlsSettings? Tls = null);
+    TlsSettings? Tls = null)
+{
+    /// <summary>Engines whose members may restart all at once.</summary>
+    public IReadOnlySet<string> RestartTogether { get; init; } = System.Collections.Frozen.FrozenSet<string>.Empty;
+}
 
 /// <summary>What the API server serves, where it differs between supported versions.</summary>
 /// <param name="PolicyV1">policy/v1 (Kubernetes 1.21 on).</param>

@@ -23,8 +23,9 @@ public sealed record RollingChange(IReadOnlyList<string> Outdated, RollingStep S
     /// <param name="members">Their pods.</param>
     /// <param name="health">The last probe, or null.</param>
     /// <param name="movesPrimary">Whether the engine can be asked to make another member primary.</param>
+    /// <param name="together">Whether what runs and what is asked for cannot work together, so that none waits for another.</param>
     /// <param name="pending">Members that must restart for what no template shows, such as a renewed certificate.</param>
-    public static RollingChange Of(int wanted, string workload, IReadOnlyList<StatefulSet> workloads, IReadOnlyList<MemberPod> members, EngineHealth? health, bool movesPrimary, IReadOnlySet<string>? pending = null)
+    public static RollingChange Of(int wanted, string workload, IReadOnlyList<StatefulSet> workloads, IReadOnlyList<MemberPod> members, EngineHealth? health, bool movesPrimary, IReadOnlySet<string>? pending = null, bool together = false)
     {
         ArgumentNullException.ThrowIfNull(workloads);
         ArgumentNullException.ThrowIfNull(members);
@@ -39,6 +40,8 @@ public sealed record RollingChange(IReadOnlyList<string> Outdated, RollingStep S
         if (outdated.Count == 0)
             return None;
         var names = outdated.Select(member => member.Name).ToList();
+        if (together)
+            return new(names, RollingStep.RestartAll, "all restart at once: members cannot change between plain and encrypted connections one by one");
         if (members.FirstOrDefault(member => member.Ending) is { } ending)
             return new(names, RollingStep.Wait, $"{ending.Name} is ending", ending);
 
@@ -84,6 +87,9 @@ public enum RollingStep
 
     /// <summary>The restart of one member.</summary>
     Restart,
+
+    /// <summary>The restart of all that are outdated, at once.</summary>
+    RestartAll,
 
     /// <summary>The primary's work must go to another member.</summary>
     MovePrimary,

@@ -99,6 +99,14 @@ public sealed class Cluster : IAsyncLifetime
     public Task PatchSpecAsync(string name, string spec) => Client.PatchAsync(
         StackResource.Type, _namespace, name, KubePatch.Merge(new JsonObject { ["spec"] = KubeYaml.Read(spec) }), TestContext.Current.CancellationToken);
 
+    /// <summary>Gives a stack an annotation.</summary>
+    public Task AnnotateAsync(string name, string annotation, string value) => Client.PatchAsync(
+        StackResource.Type,
+        _namespace,
+        name,
+        KubePatch.Merge(new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [annotation] = value } } }),
+        TestContext.Current.CancellationToken);
+
     /// <summary>Deletes a stack and waits until it and its pods are gone.</summary>
     public async Task DeleteStackAsync(string name)
     {

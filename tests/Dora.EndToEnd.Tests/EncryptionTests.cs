@@ -1,9 +1,7 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
-using System.Text.Json.Nodes;
 using Dora.Api;
-using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
@@ -32,10 +30,7 @@ public sealed class EncryptionTests(Cluster cluster)
         await using var rows = postgres.Write("renewal");
         await using var keys = redis.Write("renewal");
         await Task.WhenAll(rows.MoreAsync(20, _patience), keys.MoreAsync(20, _patience));
-        await cluster.Client.PatchAsync(StackResource.Type, cluster.Namespace, Stack, KubePatch.Merge(new JsonObject
-        {
-            ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Labels.RenewCertificates] = "now" } },
-        }), Token);
+        await cluster.AnnotateAsync(Stack, Labels.RenewCertificates, "now");
         var after = await CertificatesAsync(now => before.All(old => now.TryGetValue(old.Key, out var serial) && serial != old.Value));
         foreach (var pod in await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}={Stack}"))
         {

@@ -1,4 +1,5 @@
 using Dora.Api;
+using Dora.Engines.Redis;
 using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
@@ -31,6 +32,35 @@ public sealed class StackVersionTests(Cluster cluster)
         Assert.Empty(writer.Acknowledged.Except(await application.ReadAsync("versions")));
         Assert.InRange(writer.Outage, TimeSpan.Zero, OutageLimit.Postgres);
         await cluster.DeleteStackAsync(Stack);
+    }
+
+    [Fact]
+    public async Task Redis_with_Sentinels_comes_to_encryption_all_at_once_when_it_may_and_keeps_its_data()
+    {
+        const string name = "elders";
+        await cluster.ApplyAsync(name, $"{{tier: Development, stackVersion: '{StackVersions.V202611}', engines: {{redis: {{mode: Sentinel}}}}}}");
+        await cluster.ReadyAsync(name);
+        var password = await cluster.SecretAsync($"{name}-redis-app", "password");
+        var address = await cluster.AddressAsync($"{name}-redis");
+        await Writer.UntilDoneAsync(async token =>
+        {
+            await using var client = await RespClient.ConnectAsync(address, RedisPlan.Port, RedisPlan.AppUser, password, token);
+            await client.SendAsync(token, "SET", "receipt", "42");
+            Assert.Equal("2", (await client.SendAsync(token, "WAIT", "2", "1000")).Text);
+        });
+
+        await cluster.PatchSpecAsync(name, $"{{stackVersion: '{StackVersions.Newest}'}}");
+        await cluster.UntilAsync(StackResource.Type, name, stack => stack.Status?.Conditions?.Any(condition => condition is { Type: "Stalled", Reason: "RestartTogetherNeeded" }) == true, _patience, "asking whether members may restart together");
+        await cluster.AnnotateAsync(name, Labels.RestartTogether, "redis");
+        await cluster.UntilAsync(StackResource.Type, name, stack => Encryption(stack) == ("True", "PolicyMet"), _patience, "encrypted, as measured");
+        await cluster.ReadyAsync(name, _patience);
+        var trust = await cluster.TrustAsync(name);
+        await Writer.UntilDoneAsync(async token =>
+        {
+            await using var client = await RespClient.ConnectAsync(address, RedisPlan.Port, RedisPlan.AppUser, password, token, tls: trust($"{name}-redis"));
+            Assert.Equal("42", (await client.SendAsync(token, "GET", "receipt")).Text);
+        });
+        await cluster.DeleteStackAsync(name);
     }
 
     private static (string?, string?) Encryption(ComplianceStack stack) =>

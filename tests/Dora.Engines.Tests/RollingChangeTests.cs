@@ -22,6 +22,18 @@ public sealed class RollingChangeTests
     }
 
     [Fact]
+    public void Members_that_cannot_work_together_restart_all_at_once_whatever_their_health()
+    {
+        foreach (var health in (EngineHealth?[])[Healthy("m-0", 3), null])
+        {
+            var rolling = RollingChange.Of(3, "m", [Workload(3)], [Pod(0, Old), Pod(1, New), Pod(2, Old)], health, true, together: true);
+            Assert.Equal((RollingStep.RestartAll, "m-2 m-0"), (rolling.Step, string.Join(' ', rolling.Outdated)));
+        }
+
+        Assert.Equal(RollingStep.None, RollingChange.Of(2, "m", [Workload(2)], [Pod(0, New), Pod(1, New)], null, true, together: true).Step);
+    }
+
+    [Fact]
     public void Replicas_go_first_the_highest_ordinal_ahead()
     {
         var rolling = Of([Pod(0, Old), Pod(1, Old), Pod(2, Old)], Healthy("m-2", 3));

@@ -95,6 +95,9 @@ public sealed class MongoDbCluster : IEngineCluster
     public IReadOnlyList<CertificateRequest> Certificates => _names.Encrypted ? [MongoDbTls.Certificate(_plan)] : [];
 
     /// <inheritdoc/>
+    public bool MixesTransport => _plan.Voters == 1;
+
+    /// <inheritdoc/>
     public IReadOnlyList<TlsEndpoint> Endpoints => _names.Encrypted ? MongoDbTls.Endpoints(_plan) : [];
 
     /// <inheritdoc/>

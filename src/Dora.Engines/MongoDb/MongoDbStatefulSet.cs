@@ -1,3 +1,4 @@
+using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -13,9 +14,6 @@ internal static class MongoDbStatefulSet
 
     /// <summary>On the data members' StatefulSet: whether there is an arbiter.</summary>
     public const string ArbiterAnnotation = "dora-operator.io/mongodb-arbiter";
-
-    /// <summary>On the data members' StatefulSet: members speak TLS only.</summary>
-    public const string EncryptedAnnotation = "dora-operator.io/encrypted";
 
     /// <summary>Mode 0440, which the file of a Secret gets anyway by fsGroup.</summary>
     private const int GroupReads = 288;
@@ -45,7 +43,7 @@ internal static class MongoDbStatefulSet
     {
         var marks = new Dictionary<string, string> { [ArbiterAnnotation] = arbiter ? "true" : "false" };
         if (plan.Names.Encrypted)
-            marks[EncryptedAnnotation] = "true";
+            marks[Labels.Encrypted] = "true";
         return marks;
     }
 

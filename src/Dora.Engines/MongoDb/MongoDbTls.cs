@@ -64,23 +64,12 @@ internal static class MongoDbTls
             : throw new InvalidOperationException("a script connects in another way than expected");
     }
 
-    /// <summary>
-    /// Members that speak TLS only and members that do not know nothing of each other, and would elect apart; one alone has nobody to talk to.
-    /// </summary>
-    public static IEnumerable<Violation> Change(MongoDbPlan plan, EngineObservation observed)
-    {
-        if (observed.Workload is not { } workload || (plan.Voters == 1 && workload.Spec?.Replicas is null or 1))
-            yield break;
-        var encrypted = workload.Metadata.Annotation(MongoDbStatefulSet.EncryptedAnnotation) == "true";
-        if (encrypted != plan.Names.Encrypted)
-        {
-            yield return new(
-                "spec.stackVersion",
-                $"members of a replica set cannot change between plain and encrypted connections one by one, and the running ones are {(encrypted ? "encrypted" : "plain")}",
-                $"go back to the version before, or restore into a new stack of version {plan.Names.Stack.StackVersion}",
-                "ImmutableField");
-        }
-    }
+    /// <summary>What stands against a change between plain and encrypted connections; a server that is alone has nobody to find.</summary>
+    public static IEnumerable<Violation> Change(MongoDbPlan plan, EngineObservation observed) =>
+        Alone(plan, observed) ? [] : TransportChange.Check(plan.Names, "members of a replica set", observed);
+
+    private static bool Alone(MongoDbPlan plan, EngineObservation observed) =>
+        plan.Voters == 1 && observed.Workload?.Spec?.Replicas is null or 1;
 
     /// <summary>
     /// Has a server read its certificate again (MongoDB manual, <c>rotateCertificates</c>, since 5.0): connections that stand keep the

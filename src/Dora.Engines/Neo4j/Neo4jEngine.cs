@@ -76,6 +76,9 @@ public sealed class Neo4jCluster : IEngineCluster
     public IReadOnlyList<CertificateRequest> Certificates => _names.Encrypted ? [Neo4jTls.Certificate(_plan)] : [];
 
     /// <inheritdoc/>
+    public bool MixesTransport => !_plan.Clustered;
+
+    /// <inheritdoc/>
     public IReadOnlyList<TlsEndpoint> Endpoints => _names.Encrypted ? Neo4jTls.Endpoints(_plan) : [];
 
     /// <inheritdoc/>

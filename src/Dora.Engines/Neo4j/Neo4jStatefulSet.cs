@@ -11,8 +11,6 @@ internal static class Neo4jStatefulSet
     public const string EditionAnnotation = "dora-operator.io/neo4j-edition";
     public const string PrimariesAnnotation = "dora-operator.io/neo4j-primaries";
 
-    public const string EncryptedAnnotation = "dora-operator.io/encrypted";
-
     // Owner and group read (0440).
     private const int SecretMode = 288;
 
@@ -43,7 +41,7 @@ internal static class Neo4jStatefulSet
             [PrimariesAnnotation] = plan.Primaries.ToString(CultureInfo.InvariantCulture),
         };
         if (plan.Names.Encrypted)
-            marks[EncryptedAnnotation] = "true";
+            marks[Labels.Encrypted] = "true";
         return marks;
     }
 

@@ -74,21 +74,12 @@ internal static class Neo4jTls
         new(CertificateRequest.Trust, "trusted/ca.crt"),
     ]));
 
-    /// <summary>Members of a cluster with and without TLS do not find each other; a server that is alone has nobody to find.</summary>
-    public static IEnumerable<Violation> Change(Neo4jPlan plan, EngineObservation observed)
-    {
-        if (observed.Workload is not { } workload || (!plan.Clustered && workload.Spec?.Replicas is null or 1))
-            yield break;
-        var encrypted = workload.Metadata.Annotation(Neo4jStatefulSet.EncryptedAnnotation) == "true";
-        if (encrypted != plan.Names.Encrypted)
-        {
-            yield return new(
-                "spec.stackVersion",
-                $"members of a cluster of Neo4j cannot change between plain and encrypted connections one by one, and the running ones are {(encrypted ? "encrypted" : "plain")}",
-                $"go back to the version before, or restore into a new stack of version {plan.Names.Stack.StackVersion}",
-                "ImmutableField");
-        }
-    }
+    /// <summary>What stands against a change between plain and encrypted connections; a server that is alone has nobody to find.</summary>
+    public static IEnumerable<Violation> Change(Neo4jPlan plan, EngineObservation observed) =>
+        Alone(plan, observed) ? [] : TransportChange.Check(plan.Names, "members of a cluster of Neo4j", observed);
+
+    private static bool Alone(Neo4jPlan plan, EngineObservation observed) =>
+        !plan.Clustered && observed.Workload?.Spec?.Replicas is null or 1;
 
     /// <summary>How pods are reached: those that mount their certificate by TLS, and never without.</summary>
     public static QueryTransport Transport(Neo4jPlan plan, EngineTarget target) =>

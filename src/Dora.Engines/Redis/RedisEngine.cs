@@ -71,7 +71,8 @@ public sealed class RedisCluster : IEngineCluster
         violations.AddRange(RedisParameters.Check(path, _plan));
         if (observed.Workload?.Metadata.Annotation(RedisStatefulSet.ModeAnnotation) is { } mode && mode != _plan.Mode.ToString())
             violations.Add(new($"{path}.mode", $"the servers run in mode {mode}", "create a new stack and restore into it", "ImmutableField"));
-        violations.AddRange(RedisRules.Transport(_plan, observed));
+        if (!MixesTransport)
+            violations.AddRange(TransportChange.Check(_names, $"members of Redis in mode {_plan.Mode}", observed));
         violations.AddRange(SettingsRules.Storage($"{path}.storage", _plan.Storage, observed));
         violations.AddRange(SettingsRules.Resources($"{path}.resources", _plan.Resources));
         violations.AddRange(PodRules.Check($"{path}.pods", _plan.Pods.Own));
@@ -95,6 +96,9 @@ public sealed class RedisCluster : IEngineCluster
 
     /// <inheritdoc/>
     public IReadOnlyList<CertificateRequest> Certificates => _names.Encrypted ? [RedisTls.Certificate(_plan)] : [];
+
+    /// <inheritdoc/>
+    public bool MixesTransport => _plan.Mode == RedisMode.Standalone;
 
     /// <inheritdoc/>
     public IReadOnlyList<TlsEndpoint> Endpoints => _names.Encrypted ? RedisTls.Endpoints(_plan) : [];

@@ -22,22 +22,4 @@ internal static class RedisRules
         if (plan.ReplicasPerMaster is < 0 or > 3)
             yield return new($"{path}.replicasPerMaster", string.Create(CultureInfo.InvariantCulture, $"{plan.ReplicasPerMaster} replicas of each master are not possible"), "choose 0 to 3");
     }
-
-    /// <summary>
-    /// Members that speak TLS only and members that do not cannot replicate, nor vote, with each other; one alone has nobody to talk to.
-    /// </summary>
-    public static IEnumerable<Violation> Transport(RedisPlan plan, EngineObservation observed)
-    {
-        if (plan.Mode == RedisMode.Standalone || observed.Workload is not { } workload)
-            yield break;
-        var encrypted = workload.Metadata.Annotation(RedisStatefulSet.EncryptedAnnotation) == "true";
-        if (encrypted != plan.Names.Encrypted)
-        {
-            yield return new(
-                "spec.stackVersion",
-                $"members of Redis in mode {plan.Mode} cannot change between plain and encrypted connections one by one, and the running ones are {(encrypted ? "encrypted" : "plain")}",
-                $"go back to the version before, or restore into a new stack of version {plan.Names.Stack.StackVersion}",
-                "ImmutableField");
-        }
-    }
 }

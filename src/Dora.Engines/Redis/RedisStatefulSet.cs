@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -8,7 +9,6 @@ namespace Dora.Engines.Redis;
 internal static class RedisStatefulSet
 {
     public const string ModeAnnotation = "dora-operator.io/redis-mode";
-    public const string EncryptedAnnotation = "dora-operator.io/encrypted";
 
     /// <summary>Of what members take up only when they restart.</summary>
     public static string Hash(RedisPlan plan) =>
@@ -36,7 +36,7 @@ internal static class RedisStatefulSet
     {
         var marks = new Dictionary<string, string> { [ModeAnnotation] = plan.Mode.ToString() };
         if (plan.Names.Encrypted)
-            marks[EncryptedAnnotation] = "true";
+            marks[Labels.Encrypted] = "true";
         return marks;
     }
 

@@ -85,7 +85,10 @@ public static class StackPlanner
             capabilities,
             stack.Spec.Pods,
             stack.Spec.Network,
-            stack.Spec.Tls ?? new());
+            stack.Spec.Tls ?? new())
+        {
+            RestartTogether = (stack.Metadata.Annotation(Labels.RestartTogether) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
+        };
     }
 
     private static IEnumerable<Violation> StackViolations(ComplianceStack stack)
@@ -141,10 +144,14 @@ public static class StackPlanner
             health,
             workloads.FirstOrDefault(workload => workload.Metadata.Name == cluster.WorkloadName),
             Of<PersistentVolumeClaim>(engine, observed),
-            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, members, health, cluster.MovesPrimary, Transport.EncryptionRules.Restarts(engine, observed)),
+            RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, members, health, cluster.MovesPrimary, Transport.EncryptionRules.Restarts(engine, observed), Apart(cluster, members)),
             Of<Deployment>(engine, observed),
             members);
     }
+
+    // Some speak TLS and some do not, and the two kinds do not find each other: none waits for another's health then.
+    private static bool Apart(IEngineCluster cluster, IReadOnlyList<MemberPod> members) =>
+        !cluster.MixesTransport && members.Count > 1 && members.Any(member => member.Encrypted != cluster.Endpoints.Count > 0);
 
     private static List<T> Of<T>(string engine, StackObservation observed)
         where T : IKubeObject => [.. observed.Live.Values.Select(live => live.Object).OfType<T>().Where(item => item.Metadata.Label(Labels.Engine) == engine)];
@@ -179,6 +186,11 @@ public static class StackPlanner
         // What a pod mounts must be as asked before it starts anew.
         if (applies.Count == 0 && engine.Observed.Rolling is { Step: RollingStep.Restart, Pod: { Uid: { } uid } member } rolling)
             yield return new PlanStep.RestartMember(engine.Engine.Name, member.Name, uid, rolling.Reason);
+        if (applies.Count == 0 && engine.Observed.Rolling is { Step: RollingStep.RestartAll } all)
+        {
+            foreach (var one in engine.Observed.Members!.Where(one => all.Outdated.Contains(one.Name) && one is { Ending: false, Uid: not null }))
+                yield return new PlanStep.RestartMember(engine.Engine.Name, one.Name, one.Uid!, all.Reason);
+        }
     }
 
     private static Certificates.CertificatePlan Certificates(List<BoundEngine> engines, StackObservation observed)

@@ -151,7 +151,7 @@ public static class StackStatus
         if (workload.Spec?.Replicas is { } replicas && replicas > wanted)
             return ("ScalingIn", string.Create(CultureInfo.InvariantCulture, $"scaling in from {replicas} to {wanted}, one at a time"));
         if (rolling)
-            return ("RollingOut", engine.Observed.Rolling is { Outdated: { Count: > 0 } rest } ? $"{string.Join(", ", rest)} will restart, one by one, the primary last" : "the change has not reached the StatefulSet yet");
+            return ("RollingOut", engine.Observed.Rolling is { Step: RollingStep.RestartAll } all ? all.Reason : engine.Observed.Rolling is { Outdated: { Count: > 0 } rest } ? $"{string.Join(", ", rest)} will restart, one by one, the primary last" : "the change has not reached the StatefulSet yet");
         return health switch
         {
             null => ("NotProbed", "the servers have not been asked yet"),
