@@ -45,6 +45,9 @@ public static class Labels
     /// <summary>Annotation of a stack: any new value makes a new certificate authority take the place of the old one.</summary>
     public const string RotateAuthority = "dora-operator.io/rotate-ca";
 
+    /// <summary>Annotation of a stack: any new value makes new passwords take the place of the old ones.</summary>
+    public const string RotateCredentials = "dora-operator.io/rotate-credentials";
+
     /// <summary>Annotation of an authority's Secret and of those it issued: which authority of the stack, counted from 1.</summary>
     public const string AuthorityGeneration = "dora-operator.io/ca-generation";
 

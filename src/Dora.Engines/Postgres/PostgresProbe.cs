@@ -21,7 +21,7 @@ internal static class PostgresProbe
             answers = await AskAllAsync(patroni, target, cancellationToken).ConfigureAwait(false);
         var health = Judge(plan, answers, sql, configuration, role => PostgresNeeds.Password(role, target), loaded);
         if (sql?.Declared is { } declared)
-            health = health with { Holds = PostgresNeeds.Held(plan, declared, target) };
+            health = PostgresLogins.Complete(plan, health with { Holds = PostgresNeeds.Held(plan, declared, target) }, declared, target);
         var paused = (bool?)configuration?["pause"] == true;
         return PostgresRepair.Complete(health, answers, sql, paused, target, TimeProvider.System.GetUtcNow());
     }
