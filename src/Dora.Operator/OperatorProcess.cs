@@ -53,7 +53,7 @@ internal sealed partial class OperatorProcess : IDisposable
             client,
             new(_view, credentials, _vault, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
-            new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>()),
+            new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>(), clock),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,
             transport,
