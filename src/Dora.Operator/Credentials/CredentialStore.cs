@@ -139,10 +139,13 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
     public static string NewPassword() => RandomNumberGenerator.GetString(Alphabet, PasswordLength);
 
     /// <summary>What a Secret holds for a login.</summary>
+    /// <exception cref="ArgumentException">It holds no password: half a login would open nothing.</exception>
     public static IReadOnlyDictionary<string, string> Fields(CredentialRequest request, Login login)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(login);
+        if (!VaultPlace.Keys(request).SequenceEqual(["password"]))
+            throw new ArgumentException($"Secret {request.SecretName} holds other things than one password", nameof(request));
         return Complete(request, new Dictionary<string, string> { ["password"] = login.Password }, login.Username);
     }
 

@@ -23,7 +23,7 @@ public sealed class RealRotationTests : IAsyncLifetime
         await pod.ConvergeAsync();
         var role = V1Logins.Of(pod.Plan)[0];
         var servers = new RealLogins(role, logins => V1Logins.AcceptAsync(pod.Plan, role, logins, pod.Target, Token), login => V1Logins.LogInAsync(pod.Plan, login, pod.Target, Token));
-        await using var run = await RotationRun.StartAsync("influxdb", servers, new("app", Influx1Pod.AppPassword));
+        await using var run = await RotationRun.StartAsync("influxdb", servers, new("app", Influx1Pod.AppPassword), "{version: '1.6'}");
         for (var turn = 0; turn < 2; turn++)
         {
             await run.RotateAsync($"turn {turn}", login => pod.Client(login.Username, login.Password).QueryAsync("SHOW MEASUREMENTS ON \"app\"", Token));
