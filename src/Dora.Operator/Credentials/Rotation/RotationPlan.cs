@@ -39,7 +39,8 @@ internal static class RotationPlan
     /// <summary>The steps of a pass.</summary>
     public static IReadOnlyList<PlannedRotation> Of(IEnumerable<BoundEngine> engines, StackObservation observed)
     {
-        if (!Concerns(observed.Stack))
+        // With Vault there would be two who decide what a password is.
+        if (!Concerns(observed.Stack) || observed.Stack.Spec.Credentials?.Source == CredentialSource.Vault)
             return [];
         var wish = RotationWish.Of(observed.Stack);
         return [.. engines.Select(engine => Next(engine, wish, observed)).OfType<PlannedRotation>()];
