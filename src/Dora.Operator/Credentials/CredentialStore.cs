@@ -128,6 +128,13 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         _asked[(ns, name)] = true;
     }
 
+    /// <summary>Drops all that is kept: another process was at work.</summary>
+    public void ForgetAll()
+    {
+        foreach (var (ns, name) in _kept.Keys)
+            Forget(ns, name);
+    }
+
     /// <summary>Values for a request: 32 random characters per password, and what is derived from them.</summary>
     public static IReadOnlyDictionary<string, string> Generate(CredentialRequest request)
     {

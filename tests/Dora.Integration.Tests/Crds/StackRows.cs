@@ -23,6 +23,7 @@ internal static class StackRows
     private const string One = "engines.redis.instances must be 1 in mode Standalone; choose mode Sentinel for more";
     private const string LongName = "metadata.name must be at most 40 characters: names of pods and revisions are derived from it and end at 63";
     private const string VaultNeeded = "vault is needed with source Vault, and belongs to no other source";
+    private const string LongOverlap = "overlap must be shorter than interval: else an old password would outlive its successor";
     private const string FirstLetter = "metadata.name must start with a letter and hold only lower-case letters, digits and '-': Service names are derived from it";
 
     public static IReadOnlyList<RefusedStack> All { get; } =
@@ -49,9 +50,9 @@ internal static class StackRows
         new("passwords that change every minute", Credentials("rotation: {interval: 30m}"), "spec.credentials.rotation.interval", "should match"),
         new("interval of nothing", Credentials("rotation: {interval: 0d}"), "spec.credentials.rotation.interval", "should match"),
         new("overlap of seconds", Credentials("rotation: {overlap: 30s}"), "spec.credentials.rotation.overlap", "should match"),
-        new("overlap as long as the interval", Credentials("rotation: {interval: 2d, overlap: 48h}"), "spec.credentials.rotation.overlap", "overlap must be shorter than interval"),
-        new("overlap longer than the interval in another unit", Credentials("rotation: {interval: 1w, overlap: 8d}"), "spec.credentials.rotation.overlap", "overlap must be shorter than interval"),
-        new("default overlap with an interval as short", Credentials("rotation: {interval: 1h}"), "spec.credentials.rotation.overlap", "overlap must be shorter than interval"),
+        new("overlap as long as the interval", Credentials("rotation: {interval: 2d, overlap: 48h}"), "spec.credentials.rotation.overlap", LongOverlap),
+        new("overlap longer than the interval in another unit", Credentials("rotation: {interval: 1w, overlap: 8d}"), "spec.credentials.rotation.overlap", LongOverlap),
+        new("default overlap with an interval as short", Credentials("rotation: {interval: 1h}"), "spec.credentials.rotation.overlap", LongOverlap),
         new("issuerRef without cert-manager", Tls("issuerRef: {name: corporate}"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
         new("cert-manager without issuerRef", Tls("issuer: CertManager"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
         new("vault without Vault", Tls("vault: {role: db}"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),

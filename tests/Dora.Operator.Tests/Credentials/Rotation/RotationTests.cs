@@ -230,8 +230,8 @@ public sealed class RotationTests
                 world.Server.Delete(KubeTypes.Secrets.Resource, "default", RotationWorld.Records);
                 world.Restart();
                 break;
-            // Only while both are accepted: a Secret that holds what no server knows is nobody's fault but the one's who wrote it.
-            case Event.PutBack when world.Record is { Phase: RotationPhase.Overlapping, Old: { } old }:
+            // Only while all accept it: a Secret that holds what a server does not know is nobody's fault but the one's who wrote it.
+            case Event.PutBack when world.Record is { Phase: RotationPhase.Overlapping, Old: { } old } && Enumerable.Range(0, 3).All(member => world.Cluster.Of(member).Contains(old)):
                 world.Write(RotationWorld.Consumers, new() { ["username"] = old.Username, ["password"] = old.Password });
                 break;
         }
