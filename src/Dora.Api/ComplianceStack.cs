@@ -74,7 +74,9 @@ public sealed record ComplianceStackStatus(
     [property: ListMap("name"), MaxItems(16), Description("One entry for each engine.")]
     IReadOnlyList<EngineStatus>? Engines = null,
     [property: ListMap("secretName"), MaxItems(CertificateStatus.MostCertificates), Description("The register of certificates: the authority's, and one for each Secret that servers use.")]
-    IReadOnlyList<CertificateStatus>? Certificates = null)
+    IReadOnlyList<CertificateStatus>? Certificates = null,
+    [property: ListMap("secretName"), MaxItems(RotationStatus.MostRotations), Description("How far the change of each password is; there once one was asked for.")]
+    IReadOnlyList<RotationStatus>? Rotations = null)
 {
     /// <summary>Longest message of an engine or a condition (characters).</summary>
     public const int LongestMessage = 4096;

@@ -28,6 +28,9 @@ public static class ConditionTypes
 
     /// <summary>Servers and Secrets hold the passwords that Vault holds; there only with <c>spec.credentials.source: Vault</c>.</summary>
     public const string CredentialsCurrent = "CredentialsCurrent";
+
+    /// <summary>No password is older than it may be, and old ones are refused; there once a rotation was asked for.</summary>
+    public const string CredentialsRotated = "CredentialsRotated";
 }
 
 /// <summary>The rules of conditions.</summary>

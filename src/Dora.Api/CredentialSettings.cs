@@ -10,7 +10,9 @@ public sealed record CredentialSettings(
     [property: Description("Generated: random passwords, written once into Secrets of this namespace and never rewritten. Vault: a KV version 2 engine holds them; Secrets follow it.")]
     CredentialSource Source = CredentialSource.Generated,
     [property: Description("The Vault, with source Vault.")]
-    VaultSettings? Vault = null);
+    VaultSettings? Vault = null,
+    [property: Description("When passwords change by themselves, without an outage. Absent: only when the annotation dora-operator.io/rotate-credentials is given another value.")]
+    RotationSettings? Rotation = null);
 
 /// <summary>The authority for passwords.</summary>
 [JsonConverter(typeof(EnumNames<CredentialSource>))]

@@ -56,6 +56,9 @@ public static class Labels
     /// <summary>Annotation of a StatefulSet: its pods speak TLS only.</summary>
     public const string Encrypted = "dora-operator.io/encrypted";
 
+    /// <summary>Annotation of a stack: any new value makes new passwords take the place of the old ones.</summary>
+    public const string RotateCredentials = "dora-operator.io/rotate-credentials";
+
     /// <summary>Annotation of an authority's Secret and of those it issued: which authority of the stack, counted from 1.</summary>
     public const string AuthorityGeneration = "dora-operator.io/ca-generation";
 

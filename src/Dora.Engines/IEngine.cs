@@ -80,6 +80,20 @@ public interface IEngineCluster
 
     /// <summary>Says one command. Idempotent; throws when the server refuses.</summary>
     Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken);
+
+    /// <summary>Passwords that change while servers run.</summary>
+    IReadOnlyList<RotatingRole> Rotating => [];
+
+    /// <summary>Passwords that do not.</summary>
+    IReadOnlyList<StaticRole> Static => [];
+
+    /// <summary>Has every member accept just these logins of a role; none that is not named. Idempotent; throws when one does not take it.</summary>
+    Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
+        throw new NotSupportedException($"{GetType().Name} rotates nothing");
+
+    /// <summary>Logs in to every member that takes logins, as an application would. Never throws for a member that does not answer.</summary>
+    Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
+        throw new NotSupportedException($"{GetType().Name} rotates nothing");
 }
 
 /// <summary>What rendering may know of the stack and the cluster it lives in.</summary>
@@ -165,7 +179,7 @@ public sealed record CredentialRequest(string SecretName, IReadOnlyList<Credenti
 
 /// <summary>One key of a credential Secret.</summary>
 /// <param name="Key">Key in the Secret.</param>
-/// <param name="Value">A fixed value, in which <c>{password}</c> stands for the value of the key <c>password</c>; null for a generated password.</param>
+/// <param name="Value">A fixed value, in which <c>{password}</c> and <c>{username}</c> stand for the values of those keys; null for a generated password.</param>
 /// <param name="Issued">Made by the server, e.g. a token: absent until a command puts it there by <see cref="EngineTarget.Keep"/>.</param>
 public sealed record CredentialField(string Key, string? Value = null, bool Issued = false);
 
@@ -176,14 +190,22 @@ public sealed record CredentialField(string Key, string? Value = null, bool Issu
 /// <param name="Before">What the probe before this one found, or null.</param>
 /// <param name="Said">Commands that were carried out since, or failed.</param>
 /// <param name="Changed">Values that the authority for passwords wants instead of those in the Secrets, by Secret.</param>
+/// <param name="Accepted">Logins that servers shall accept while a password changes, by Secret; of other Secrets, just the one in it.</param>
 public sealed record EngineTarget(
     IReadOnlyList<MemberPod> Members,
     IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Secrets,
     KeepIssued? Keep = null,
     EngineHealth? Before = null,
     IReadOnlyList<EngineCommand>? Said = null,
-    IReadOnlyDictionary<string, ChangedSecret>? Changed = null)
+    IReadOnlyDictionary<string, ChangedSecret>? Changed = null,
+    IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted = null)
 {
+    /// <summary>Logins that servers shall accept of a Secret's user.</summary>
+    /// <param name="secret">The Secret.</param>
+    /// <param name="username">The user, where the Secret names none.</param>
+    public IReadOnlyList<Login> Logins(string secret, string username) =>
+        Accepted?.GetValueOrDefault(secret) ?? [new(Secrets.GetValueOrDefault(secret)?.GetValueOrDefault("username") ?? username, Wanted(secret, "password"))];
+
     /// <summary>The value that a server shall hold: the authority's, or the Secret's own.</summary>
     public string Wanted(string secret, string key) =>
         Changed?.GetValueOrDefault(secret)?.Fields.GetValueOrDefault(key) ?? Credential(secret, key);

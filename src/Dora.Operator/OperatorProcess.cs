@@ -25,6 +25,7 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly EventRecorder _events;
     private readonly EngineAnnouncements _announcements;
     private readonly VaultCredentials _vault;
+    private readonly CredentialStore _credentials;
     private readonly ControllerLoop _loop;
     private readonly OperatorMetrics _metrics;
     private readonly string _identity;
@@ -47,13 +48,13 @@ internal sealed partial class OperatorProcess : IDisposable
         var transport = new TransportStore(clock);
         _metrics = new(health);
         _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
-        var credentials = new CredentialStore(client, _vault, clock);
+        var credentials = _credentials = new CredentialStore(client, _vault, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
             new(_view, credentials, _vault, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
-            new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>()),
+            new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>(), clock),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,
             transport,
@@ -147,6 +148,8 @@ internal sealed partial class OperatorProcess : IDisposable
                 await lease.RunAsync(
                     async token =>
                     {
+                        // Another process may have changed passwords meanwhile: servers must not be told the old ones again.
+                        _credentials.ForgetAll();
                         foreach (var stack in _view.Stacks)
                             _queue.Add(ObjectKey.Of(stack));
                         try

@@ -121,12 +121,30 @@ public sealed class InfluxDbCluster : IEngineCluster
 
     /// <inheritdoc/>
     public Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken) =>
-        _plan.IsV2 ? V2Probe.RunAsync(_plan, target, cancellationToken) : V1Probe.RunAsync(_plan, target, cancellationToken);
+        _plan.IsV2 ? V2Probe.RunAsync(_plan, target, cancellationToken) : V1Probe.RunAsync(V1Logins.Resolve(_plan, target), target, cancellationToken);
 
     /// <inheritdoc/>
     public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) => InfluxDbNeeds.Commands(observed);
 
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
-        _plan.IsV2 ? V2Commands.ExecuteAsync(_plan, command, target, cancellationToken) : V1Commands.ExecuteAsync(_plan, command, target, cancellationToken);
+        _plan.IsV2 ? V2Commands.ExecuteAsync(_plan, command, target, cancellationToken) : V1Commands.ExecuteAsync(V1Logins.Resolve(_plan, target), command, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RotatingRole> Rotating => _plan.IsV2 ? [] : V1Logins.Of(_plan);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<StaticRole> Static =>
+    [
+        new(_names.InternalSecret, "the administrator is made when the server first starts, and keeps this password"),
+        .. _plan.IsV2 ? _plan.Users.Select(user => new StaticRole(user.Secret, "the server issues this token; delete the Secret to have another one issued")) : [],
+    ];
+
+    /// <inheritdoc/>
+    public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
+        V1Logins.AcceptAsync(_plan, role, logins, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
+        V1Logins.LogInAsync(_plan, login, target, cancellationToken);
 }

@@ -55,6 +55,10 @@ internal static class PostgresCommands
                 var primary = Leader(target);
                 await DeclareAsync(plan, command, target, database => PostgresSql.Source(plan, target, primary, database), cancellationToken).ConfigureAwait(false);
                 break;
+            case PostgresNeeds.SetLogins when PostgresLogins.Of(plan).FirstOrDefault(role => role.Username == command.Subject) is { } role:
+                await using (var opened = PostgresSql.Source(plan, target, Leader(target)))
+                    await PostgresLogins.AcceptAsync(plan, role, target.Logins(role.SecretName, role.Username), opened, cancellationToken).ConfigureAwait(false);
+                break;
             case PostgresRepair.Reinitialize:
                 await ReinitializeAsync(patroni, Leader(target), target, command.Subject, cancellationToken).ConfigureAwait(false);
                 break;
@@ -88,7 +92,7 @@ internal static class PostgresCommands
         }).ConfigureAwait(false);
     }
 
-    private static MemberPod Leader(EngineTarget target) =>
+    internal static MemberPod Leader(EngineTarget target) =>
         target.Members.FirstOrDefault(member => member.Role is Api.Labels.PrimaryRole or "primary" && member.Address is not null) ?? throw new InvalidOperationException("no member is labelled as primary");
 
     // Patroni refuses while it does something else, such as one more try to start; that ends soon, or does not: then it is asked later.

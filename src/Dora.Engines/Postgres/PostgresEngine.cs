@@ -100,7 +100,7 @@ public sealed class PostgresCluster : IEngineCluster
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             new("database", PostgresPlan.AppDatabase),
             // Checking the server needs a file that only the client can name: it adds sslmode=verify-full and sslrootcert itself.
-            new("uri", $"postgresql://{PostgresPlan.AppUser}:{{password}}@{Endpoint}/{PostgresPlan.AppDatabase}{(_names.Encrypted ? "?sslmode=require" : "")}"),
+            new("uri", $"postgresql://{{username}}:{{password}}@{Endpoint}/{PostgresPlan.AppDatabase}{(_names.Encrypted ? "?sslmode=require" : "")}"),
         ]),
         // Their passwords can be told to the server again.
         .. _plan.Roles.Where(role => role.Secret is not null).Select(role => new CredentialRequest(role.Secret!,
@@ -147,14 +147,40 @@ public sealed class PostgresCluster : IEngineCluster
 
     /// <inheritdoc/>
     public Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken) =>
-        PostgresProbe.RunAsync(_plan, target, cancellationToken);
+        PostgresProbe.RunAsync(PostgresLogins.Resolve(_plan, target), target, cancellationToken);
 
     /// <inheritdoc/>
     public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) => PostgresCommands.Decide(_plan, observed);
 
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
-        PostgresCommands.ExecuteAsync(_plan, command, target, cancellationToken);
+        PostgresCommands.ExecuteAsync(PostgresLogins.Resolve(_plan, target), command, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RotatingRole> Rotating => PostgresLogins.Of(_plan);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<StaticRole> Static => PostgresLogins.Static(_plan);
+
+    /// <inheritdoc/>
+    public async Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken)
+    {
+        await using var source = PostgresSql.Source(_plan, target, PostgresCommands.Leader(target));
+        await PostgresLogins.AcceptAsync(_plan, role, logins, source, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        return MemberPoll.AskAsync(target.Members, async (member, token) =>
+        {
+            if (member.Address is null)
+                return new LoginFinding(member.Name, LoginAnswer.Unknown);
+            await using var source = PostgresSql.Source(_plan, target, member, PostgresPlan.AppDatabase, login);
+            return new(member.Name, await PostgresLogins.LogInAsync(source, token).ConfigureAwait(false));
+        }, TimeProvider.System, cancellationToken);
+    }
 
     // The pooler checks whom it connects to only when every member can show who it is.
     private PostgresPlan Unencrypted => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null } }, _settings);

@@ -8,6 +8,7 @@ internal static class PostgresNeeds
     public const string SetDatabase = "SetDatabase";
     public const string CreateExtension = "CreateExtension";
     public const string SetLookup = "SetLookup";
+    public const string SetLogins = "SetLogins";
 
     /// <summary>What is declared and not there; in the order in which it can be brought about: a database needs its owner. Pure.</summary>
     public static IReadOnlyList<string> Of(PostgresPlan plan, DeclaredState state, Func<RolePlan, string?> password)
@@ -35,7 +36,8 @@ internal static class PostgresNeeds
     }
 
     /// <summary>The password that a role shall have; null for one without.</summary>
-    public static string? Password(RolePlan role, EngineTarget target) => role.Secret is null ? null : target.Wanted(role.Secret, "password");
+    public static string? Password(RolePlan role, EngineTarget target) =>
+        role.Secret is null ? null : target.Logins(role.Secret, role.Name).FirstOrDefault(login => login.Username == role.Name)?.Password;
 
     /// <summary>Secrets of the roles that have the password they shall have.</summary>
     public static IReadOnlyList<string> Held(PostgresPlan plan, DeclaredState state, EngineTarget target) =>
@@ -61,6 +63,7 @@ internal static class PostgresNeeds
             SetRole => $"role '{subject}' is not as declared",
             EndLogin => $"role '{subject}' is not declared any more: it keeps what it owns and can no longer log in",
             EngineCommand.ReloadCertificate => $"{subject} shall check the member that it follows: all of them speak TLS now",
+            SetLogins => $"who may log in as '{subject}' is not as in its Secret",
             SetLookup => $"the pooler cannot look up who may log in to database '{subject}'",
             SetDatabase => $"database '{subject}' is not as declared",
             _ => $"extension '{subject[(subject.IndexOf('/', StringComparison.Ordinal) + 1)..]}' is declared and does not exist",

@@ -53,6 +53,9 @@ internal sealed record PostgresPlan(
             PodPlan.Of(names.Stack, settings.Pods));
     }
 
+    /// <summary>Roles that log in, whatever name they use now, with their Secrets.</summary>
+    public IReadOnlyList<RolePlan> Logins { get; } = [.. Roles.Where(role => role.Secret is not null)];
+
     /// <summary>Roles such that each comes after those whose rights it has.</summary>
     public IEnumerable<RolePlan> RolesInOrder => Roles.OrderBy(role => Depth(role, 0));
 

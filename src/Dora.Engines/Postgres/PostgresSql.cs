@@ -13,13 +13,14 @@ internal static class PostgresSql
     /// Connections to a member. One that speaks TLS is reached by its address and checked by its name. Each is made for its use and
     /// not kept, so none outlives a change of trust.
     /// </summary>
-    public static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, MemberPod member, string database = "postgres") => Source(
+    public static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, MemberPod member, string database = "postgres", Login? login = null) => Source(
         plan,
         target,
         member.Address ?? throw new InvalidOperationException($"pod {member.Name} has no address"),
         PostgresPlan.Port,
         database,
-        member.Encrypted ? PostgresTls.Host(plan, member) : null);
+        member.Encrypted ? PostgresTls.Host(plan, member) : null,
+        login);
 
     /// <summary>The same by an address.</summary>
     /// <param name="plan">The plan.</param>
@@ -28,9 +29,10 @@ internal static class PostgresSql
     /// <param name="port">TCP port.</param>
     /// <param name="database">Database.</param>
     /// <param name="host">Name that the server's certificate must carry; null: without TLS.</param>
-    internal static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, string address, int port, string database = "postgres", string? host = null)
+    /// <param name="login">As whom; null: the superuser.</param>
+    internal static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, string address, int port, string database = "postgres", string? host = null, Login? login = null)
     {
-        var builder = new NpgsqlSlimDataSourceBuilder(ConnectionString(plan, target, address, port, database, host is not null)).EnableArrays();
+        var builder = new NpgsqlSlimDataSourceBuilder(ConnectionString(plan, target, address, port, database, host is not null, login)).EnableArrays();
         if (host is null)
             return builder.Build();
         var trust = target.Trust(plan.Names.CertificateSecret);
@@ -41,12 +43,12 @@ internal static class PostgresSql
         }).Build();
     }
 
-    private static string ConnectionString(PostgresPlan plan, EngineTarget target, string address, int port, string database, bool encrypted) => new NpgsqlConnectionStringBuilder
+    private static string ConnectionString(PostgresPlan plan, EngineTarget target, string address, int port, string database, bool encrypted, Login? login) => new NpgsqlConnectionStringBuilder
     {
         Host = address,
         Port = port,
-        Username = PostgresPlan.Superuser,
-        Password = target.Credential(plan.Names.InternalSecret, "superuser-password"),
+        Username = login?.Username ?? PostgresPlan.Superuser,
+        Password = login?.Password ?? target.Credential(plan.Names.InternalSecret, "superuser-password"),
         Database = database,
         ApplicationName = "dora-operator",
         Timeout = 3,

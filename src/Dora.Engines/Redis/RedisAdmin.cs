@@ -18,11 +18,14 @@ internal sealed record RedisAdmin(RedisPlan Plan, string Password, ServerTrust? 
         target.Credential(plan.Names.InternalSecret, "admin-password"),
         plan.Names.Encrypted ? target.Trust(plan.Names.CertificateSecret) : null);
 
+    /// <summary>Who logs in; the operator itself unless said otherwise.</summary>
+    public string User { get; init; } = RedisPlan.AdminUser;
+
     /// <summary>Connects to a port of a member that has an address.</summary>
     /// <exception cref="RespException">The server refuses the user.</exception>
     /// <exception cref="System.Security.Authentication.AuthenticationException">It is not who it should be.</exception>
     public Task<RespClient> ConnectAsync(MemberPod member, int port, CancellationToken cancellationToken, Encoding? encoding = null) => RespClient.ConnectAsync(
-        member.Address!, port, RedisPlan.AdminUser, Password, cancellationToken, encoding, Trust?.Expecting($"{member.Name}.{Plan.Names.Domain(Plan.Names.Members)}"));
+        member.Address!, port, User, Password, cancellationToken, encoding, Trust?.Expecting($"{member.Name}.{Plan.Names.Domain(Plan.Names.Members)}"));
 
     /// <summary>Asks one member; no answer, and why, when it does not.</summary>
     public async Task<(T? Answer, string? Problem)> TryAsync<T>(MemberPod member, int port, Func<RespClient, CancellationToken, Task<T>> question, CancellationToken cancellationToken)

@@ -89,7 +89,7 @@ public sealed class RedisCluster : IEngineCluster
             new("username", RedisPlan.AppUser),
             new("host", _names.Domain(_names.Cluster)),
             new("port", RedisPlan.Port.ToString(CultureInfo.InvariantCulture)),
-            new("uri", $"{(_names.Encrypted ? "rediss" : "redis")}://{RedisPlan.AppUser}:{{password}}@{Endpoint}"),
+            new("uri", $"{(_names.Encrypted ? "rediss" : "redis")}://{{username}}:{{password}}@{Endpoint}"),
         ]),
         .. RedisUsers.Credentials(_plan),
     ];
@@ -164,4 +164,18 @@ public sealed class RedisCluster : IEngineCluster
         : command?.Name == EngineCommand.InterruptForCertificate ? RedisTls.RestartSentinelAsync(_plan, command.Subject, target, cancellationToken)
         : _plan.Mode == RedisMode.Cluster ? ClusterCommands.ExecuteAsync(_plan, command!, target, cancellationToken)
         : RedisCommands.ExecuteAsync(_plan, command!, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RotatingRole> Rotating => RedisLogins.Of(_plan);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "servers and Sentinels read these passwords when they start, and know each other by them")];
+
+    /// <inheritdoc/>
+    public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
+        RedisLogins.AcceptAsync(_plan, role, logins, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
+        RedisLogins.LogInAsync(_plan, login, target, cancellationToken);
 }

@@ -86,12 +86,16 @@ internal static class RedisUsers
         var lines = list.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).Where(words => words.Length > 1).ToList();
         foreach (var user in plan.Users)
         {
-            if (Password(target, user) is not { } password)
+            if (Password(target, user) is null)
                 continue;
             var line = lines.FirstOrDefault(words => words[1] == user.Name);
-            if (line is null || !line.Contains($"#{Hash(password)}") || line.Count(word => word.StartsWith('#')) != 1 || !line.Any(word => word.Trim('(', ')') == Mark(user)))
+            if (line is null || !Takes(line, RedisLogins.Hashes(target, user.Secret)) || !line.Any(word => word.Trim('(', ')') == Mark(user)))
                 yield return $"{SetUser}/{user.Name}";
         }
+
+        // The start script gives the application's user the one password that is mounted; while two are accepted it needs the other one, too.
+        if (target.Accepted?.ContainsKey(plan.Names.AppSecret) == true && lines.FirstOrDefault(words => words[1] == RedisPlan.AppUser) is { } app && !Takes(app, RedisLogins.Hashes(target, plan.Names.AppSecret)))
+            yield return $"{SetUser}/{RedisPlan.AppUser}";
 
         foreach (var stray in lines.Select(words => words[1]).Where(name => !_mounted.Contains(name) && plan.Users.All(user => user.Name != name)))
             yield return $"{RemoveUser}/{stray}";
@@ -109,7 +113,8 @@ internal static class RedisUsers
     {
         var user = plan.Users.FirstOrDefault(user => user.Name == command.Subject);
         string[]? words = command.Name == SetUser
-            ? user is not null && Password(target, user) is { } password ? ["ACL", "SETUSER", user.Name, "reset", "on", $"#{Hash(password)}", .. user.Rules, $"({Mark(user)} -@all)"] : null
+            ? user is not null && Password(target, user) is not null ? ["ACL", "SETUSER", user.Name, "reset", "on", .. RedisLogins.Hashes(target, user.Secret), .. user.Rules, $"({Mark(user)} -@all)"]
+                : command.Subject == RedisPlan.AppUser && target.Accepted?.ContainsKey(plan.Names.AppSecret) == true ? RedisLogins.SetPasswords(RedisPlan.AppUser, target.Accepted[plan.Names.AppSecret]) : null
             : user is null && !_mounted.Contains(command.Subject) ? ["ACL", "DELUSER", command.Subject] : null;
         if (words is null)
             return;
@@ -166,5 +171,7 @@ internal static class RedisUsers
     private static string? Password(EngineTarget target, UserPlan user) =>
         target.Secrets.GetValueOrDefault(user.Secret)?.ContainsKey("password") == true ? target.Wanted(user.Secret, "password") : null;
 
-    private static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    private static bool Takes(string[] line, IReadOnlyList<string> hashes) => line.Where(word => word.StartsWith('#')).ToHashSet(StringComparer.Ordinal).SetEquals(hashes);
+
+    internal static string Hash(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 }

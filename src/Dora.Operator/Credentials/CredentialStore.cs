@@ -107,7 +107,7 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         if (observed.Vault.GetValueOrDefault(step.Request.SecretName) is not VaultReading.Found authority)
             return;
         var data = new JsonObject();
-        foreach (var (key, value) in Complete(step.Request, authority.Fields))
+        foreach (var (key, value) in Complete(step.Request, authority.Fields, (observed.Credentials.GetValueOrDefault(step.Request.SecretName) as SecretReading.Found)?.Fields.GetValueOrDefault("username")))
             data[key] = Convert.ToBase64String(Encoding.UTF8.GetBytes(value));
         await client.PatchAsync(KubeTypes.Secrets, ns, step.Request.SecretName, KubePatch.Merge(new JsonObject { ["data"] = data }), cancellationToken).ConfigureAwait(false);
         Forget(ns, step.Request.SecretName);
@@ -128,19 +128,43 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         _asked[(ns, name)] = true;
     }
 
+    /// <summary>Drops all that is kept: another process was at work.</summary>
+    public void ForgetAll()
+    {
+        foreach (var (ns, name) in _kept.Keys)
+            Forget(ns, name);
+    }
+
     /// <summary>Values for a request: 32 random characters per password, and what is derived from them.</summary>
     public static IReadOnlyDictionary<string, string> Generate(CredentialRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
-        return Complete(request, VaultPlace.Keys(request).ToDictionary(key => key, _ => RandomNumberGenerator.GetString(Alphabet, PasswordLength), StringComparer.Ordinal));
+        return Complete(request, VaultPlace.Keys(request).ToDictionary(key => key, _ => NewPassword(), StringComparer.Ordinal));
+    }
+
+    /// <summary>32 random characters.</summary>
+    public static string NewPassword() => RandomNumberGenerator.GetString(Alphabet, PasswordLength);
+
+    /// <summary>What a Secret holds for a login.</summary>
+    /// <exception cref="ArgumentException">It holds no password: half a login would open nothing.</exception>
+    public static IReadOnlyDictionary<string, string> Fields(CredentialRequest request, Login login)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(login);
+        if (!VaultPlace.Keys(request).SequenceEqual(["password"]))
+            throw new ArgumentException($"Secret {request.SecretName} holds other things than one password", nameof(request));
+        return Complete(request, new Dictionary<string, string> { ["password"] = login.Password }, login.Username);
     }
 
     // Passwords, and what is derived from them.
-    private static Dictionary<string, string> Complete(CredentialRequest request, IReadOnlyDictionary<string, string> passwords)
+    private static Dictionary<string, string> Complete(CredentialRequest request, IReadOnlyDictionary<string, string> passwords, string? username = null)
     {
         var fields = VaultPlace.Keys(request).ToDictionary(key => key, key => passwords[key], StringComparer.Ordinal);
+        username ??= request.Fields.FirstOrDefault(field => field.Key == "username")?.Value;
         foreach (var field in request.Fields.Where(field => field.Value is not null))
-            fields[field.Key] = field.Value!.Replace("{password}", fields.GetValueOrDefault("password"), StringComparison.Ordinal);
+            fields[field.Key] = field.Value!.Replace("{username}", username, StringComparison.Ordinal).Replace("{password}", fields.GetValueOrDefault("password"), StringComparison.Ordinal);
+        if (username is not null)
+            fields["username"] = username;
         return fields;
     }
 

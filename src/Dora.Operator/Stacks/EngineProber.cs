@@ -2,6 +2,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials.Rotation;
 using Microsoft.Extensions.Logging;
 
 namespace Dora.Operator.Stacks;
@@ -59,10 +60,11 @@ public static class EngineTargets
         ArgumentNullException.ThrowIfNull(observed);
         // The key of the stack's own authority is nobody's but the operator's.
         var authority = Certificates.Authority.SecretName(observed.Stack.Metadata.Name ?? "");
+        var records = RotationRecord.SecretName(observed.Stack.Metadata.Name ?? "", engine.Engine.Name);
         var secrets = observed.Credentials
-            .Where(pair => pair.Value is SecretReading.Found && pair.Key != authority)
+            .Where(pair => pair.Value is SecretReading.Found && pair.Key != authority && pair.Key != records)
             .ToDictionary(pair => pair.Key, pair => ((SecretReading.Found)pair.Value).Fields, StringComparer.Ordinal);
-        return new(Members(engine.Engine.Name, observed), secrets, Changed: Credentials.VaultRules.Changed(engine, observed));
+        return new(Members(engine.Engine.Name, observed), secrets, Changed: Credentials.VaultRules.Changed(engine, observed), Accepted: RotationPlan.Accepted(engine, observed));
     }
 
     /// <summary>The pods of one engine, by ordinal.</summary>

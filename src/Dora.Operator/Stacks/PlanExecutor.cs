@@ -6,13 +6,16 @@ using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Rotation;
 using Microsoft.Extensions.Logging;
 
 namespace Dora.Operator.Stacks;
 
 /// <summary>Carries out a plan, step by step. It decides nothing; a step that is refused is reported and the rest goes on.</summary>
-public sealed partial class PlanExecutor(KubeClient client, CredentialStore credentials, CertificateStore certificates, WriteJournal journal, ILogger<PlanExecutor> logger)
+public sealed partial class PlanExecutor(KubeClient client, CredentialStore credentials, CertificateStore certificates, WriteJournal journal, ILogger<PlanExecutor> logger, TimeProvider? clock = null)
 {
+    private readonly RotationStore rotations = new(client, credentials, clock ?? TimeProvider.System);
+
     /// <summary>Does every step.</summary>
     /// <exception cref="KubeUnavailableException">The API server does not answer; the rest is done in a later pass.</exception>
     public async Task<ExecutionReport> ExecuteAsync(StackObservation observed, StackPlan plan, CancellationToken cancellationToken)
@@ -65,6 +68,36 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
         }
 
         return new(done, failures);
+    }
+
+    /// <summary>Takes the steps of the change of passwords. What is refused leaves the password in use as it is, and is tried again.</summary>
+    internal async Task<ExecutionReport> RotateAsync(ExecutionReport report, StackObservation observed, StackPlan plan, CancellationToken cancellationToken)
+    {
+        var (done, failures) = (new List<PlannedRotation>(), new List<RotationFailure>());
+        foreach (var planned in plan.Rotations)
+        {
+            try
+            {
+                if (await rotations.DoAsync(observed, planned, cancellationToken).ConfigureAwait(false))
+                {
+                    LogRotation(logger, observed.Stack.Metadata.Namespace, observed.Stack.Metadata.Name, planned.Step, planned.Role.SecretName);
+                    done.Add(planned);
+                }
+            }
+            catch (KubeException exception) when (exception is KubeConflictException or KubeAlreadyExistsException or KubeNotFoundException)
+            {
+                // Somebody changed the Secret since it was read: it is read and judged again.
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // Words of a driver may quote what it was given: only its kind is told.
+                var words = exception is RotationException or KubeException ? exception.Message : $"the servers did not take it ({exception.GetType().Name})";
+                LogCommandFailed(logger, $"{planned.Step} of {planned.Role.SecretName}", words);
+                failures.Add(new(planned.Role.SecretName, exception is RotationException known ? known.Reason : "RotationFailed", $"{planned.Role.SecretName}: {words}"));
+            }
+        }
+
+        return report with { Rotated = done, RotationFailures = failures };
     }
 
     /// <summary>Removes what is left of a stack that is gone.</summary>
@@ -211,6 +244,9 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}: Secret {Name} follows version {Version} in Vault, which the servers hold")]
     private static partial void LogUpdate(ILogger logger, string? @namespace, string name, int version);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Step} of the password in {Secret}")]
+    private static partial void LogRotation(ILogger logger, string? @namespace, string? stack, RotationStep step, string secret);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Step} failed: {Problem}")]
     private static partial void LogCommandFailed(ILogger logger, string step, string problem);
 }
@@ -218,7 +254,14 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 /// <summary>What became of a plan.</summary>
 /// <param name="Done">Steps that were carried out.</param>
 /// <param name="Failures">Steps that were refused.</param>
-public sealed record ExecutionReport(IReadOnlyList<PlanStep> Done, IReadOnlyList<StepFailure> Failures);
+public sealed record ExecutionReport(IReadOnlyList<PlanStep> Done, IReadOnlyList<StepFailure> Failures)
+{
+    /// <summary>Steps of the change of passwords that were taken.</summary>
+    internal IReadOnlyList<PlannedRotation> Rotated { get; init; } = [];
+
+    /// <summary>Those that were not.</summary>
+    internal IReadOnlyList<RotationFailure> RotationFailures { get; init; } = [];
+}
 
 /// <summary>A step that was refused.</summary>
 /// <param name="Reason">CamelCase.</param>

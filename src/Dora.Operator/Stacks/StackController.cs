@@ -64,6 +64,7 @@ public sealed partial class StackController(
         var moved = findings.Any(found => found.Value.Primary is { } primary && observed.Health.GetValueOrDefault(found.Key) is { } before && before.Primary != primary);
         health.Set(key, findings);
 
+        report = await executor.RotateAsync(report, observed, plan, cancellationToken).ConfigureAwait(false);
         news |= await transport.MeasureAsync(key, observed, plan, report, cancellationToken).ConfigureAwait(false);
         var status = StackStatus.Calculate(observed with { Ports = transport.Of(key) }, plan, report, findings, clock.GetUtcNow());
         events.Announce(observed.Stack, status, report);
@@ -74,7 +75,7 @@ public sealed partial class StackController(
     // What was found or done just now feeds the next pass, which therefore comes soon.
     private static TimeSpan Next(ObjectKey key, ComplianceStackStatus status, ExecutionReport report, bool news)
     {
-        if (news || report.Done.Count > 0)
+        if (news || report.Done.Count > 0 || report.Rotated.Count > 0)
             return Soon;
         if (status.Conditions.Find(ConditionTypes.Stalled)?.Status == Conditions.True)
             return WhileStalled;

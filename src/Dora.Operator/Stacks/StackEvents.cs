@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dora.Api;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Credentials.Rotation;
 
 namespace Dora.Operator.Stacks;
 
@@ -22,6 +23,7 @@ public sealed class StackEvents(EventRecorder recorder)
         NotCurrent(stack, now);
         foreach (var engine in now.Engines ?? [])
             Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
+        Rotations(stack, report);
         foreach (var failure in report.Failures.Where(failure => !failure.Lasting))
             Record(stack, KubeEventType.Warning, failure.Reason, "Command", failure.Message);
     }
@@ -135,6 +137,22 @@ public sealed class StackEvents(EventRecorder recorder)
 
         if (before?.Primary is { } old && now.Primary is { } primary && old != primary)
             Record(stack, KubeEventType.Normal, "PrimaryChanged", "Probe", $"{now.Name}: {primary} takes writes now, {old} did before");
+    }
+
+    private void Rotations(ComplianceStack stack, ExecutionReport report)
+    {
+        foreach (var (_, role, step) in report.Rotated)
+        {
+            if (step == RotationStep.Flip)
+                Record(stack, KubeEventType.Normal, "CredentialRotated", "Rotate", $"Secret {role.SecretName} holds a new password, which every server accepts; the old one is accepted for a while");
+            else if (step == RotationStep.Prove)
+                Record(stack, KubeEventType.Normal, "OldCredentialRefused", "Rotate", $"Secret {role.SecretName}: every server refuses the password before this one");
+            else if (step == RotationStep.Mend)
+                Record(stack, KubeEventType.Warning, "RotationMended", "Rotate", $"Secret {role.SecretName}: what was kept of its change is gone; servers accept just what it holds");
+        }
+
+        foreach (var failure in report.RotationFailures)
+            Record(stack, KubeEventType.Warning, failure.Reason, "Rotate", failure.Message);
     }
 
     private static string Names(IEnumerable<PlanStep.Apply> steps) => string.Join(", ", steps.Select(step => $"{step.Manifest.Resource.Kind} {step.Manifest.Name}"));

@@ -5,6 +5,7 @@ using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Rotation;
 using Dora.Operator.Transport;
 
 namespace Dora.Operator.Stacks;
@@ -48,7 +49,7 @@ public sealed class StackObserver(
         var names = Secrets(stack);
         var wanted = await vault.ReadAsync(stack, names.Passwords, cancellationToken).ConfigureAwait(false);
         // What is created by Vault's word must be known to be missing: else another password would be written there.
-        var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
+        var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority, .. Records(stack)], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
         var others = Foreign(stack, names.Certificates, secrets);
         var served = others.Count > 0 && await certManager.ReadAsync(stack, others, live, unreadable, cancellationToken).ConfigureAwait(false);
 
@@ -82,6 +83,11 @@ public sealed class StackObserver(
     private static List<string> Foreign(ComplianceStack stack, IReadOnlyList<string> wanted, IReadOnlyDictionary<string, SecretReading> secrets) => stack.Spec.Tls?.Issuer == TlsIssuer.CertManager
         ? [.. wanted.Union((stack.Status?.Certificates ?? []).Select(certificate => certificate.SecretName), StringComparer.Ordinal)]
         : [.. wanted.Where(name => secrets[name] is SecretReading.Found found && CertificateSecrets.IsOfCertManager(found))];
+
+    // What is kept of the change of passwords; nothing is asked for stacks that it does not concern.
+    private static IEnumerable<string> Records(ComplianceStack stack) => RotationPlan.Concerns(stack)
+        ? EngineCatalogue.All.Where(engine => stack.Spec.Engines.ContainsKey(engine.Name)).Select(engine => RotationRecord.SecretName(stack.Metadata.Name!, engine.Name))
+        : [];
 
     private (IReadOnlyList<VaultPlace> Passwords, IReadOnlyList<string> Certificates, IReadOnlyList<string> Authority) Secrets(ComplianceStack stack)
     {

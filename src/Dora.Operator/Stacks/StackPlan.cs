@@ -19,6 +19,9 @@ public sealed record StackPlan(
     /// <summary>The servers' certificates.</summary>
     internal Certificates.CertificatePlan Certificates { get; init; } = Operator.Certificates.CertificatePlan.None;
 
+    /// <summary>Steps of the change of passwords; taken last, when what else a pass does is done.</summary>
+    internal IReadOnlyList<Credentials.Rotation.PlannedRotation> Rotations { get; init; } = [];
+
     /// <summary>StorageClasses that must be read before it can be decided whether claims grow; mostly none.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
 }

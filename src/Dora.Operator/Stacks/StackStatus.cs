@@ -3,6 +3,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Rotation;
 
 namespace Dora.Operator.Stacks;
 
@@ -40,13 +41,15 @@ public static class StackStatus
             .. plan.Engines.Count > 0 ? [Transport.EncryptionRules.Encrypted(plan, observed.Ports)] : Array.Empty<Condition>(),
             .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
             .. VaultRules.Condition(observed, plan) is { } credentials ? [credentials] : Array.Empty<Condition>(),
+            .. RotationReport.Condition(observed, plan, report) is { } rotated ? [rotated] : Array.Empty<Condition>(),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(
             stack.Metadata.Generation,
             Conditions.Carry(stack.Status?.Conditions, conditions, stack.Metadata.Generation ?? 0, now),
             [.. findings.Select(finding => finding.Status)],
-            Certificates.CertificateRegister.Entries(plan.Certificates));
+            Certificates.CertificateRegister.Entries(plan.Certificates),
+            RotationReport.Entries(observed, plan));
     }
 
     private static Condition Stalled(StackPlan plan, ExecutionReport report, StackObservation observed)

@@ -24,6 +24,7 @@ internal static class StackRows
     private const string LongName = "metadata.name must be at most 40 characters: names of pods and revisions are derived from it and end at 63";
     private const string VaultNeeded = "vault is needed with source Vault, and belongs to no other source";
     private const string VaultOverHttp = "address must begin with https://: over http everybody on the way reads the token and the passwords";
+    private const string LongOverlap = "overlap must be shorter than interval: else an old password would outlive its successor";
     private const string FirstLetter = "metadata.name must start with a letter and hold only lower-case letters, digits and '-': Service names are derived from it";
 
     public static IReadOnlyList<RefusedStack> All { get; } =
@@ -47,6 +48,12 @@ internal static class StackRows
         new("path in Vault that goes up", Credentials("source: Vault, vault: {address: 'https://vault:8200', path: dora/../others}"), "spec.credentials.vault.path", "should match"),
         new("mount in Vault with a slash at its end", Credentials("source: Vault, vault: {address: 'https://vault:8200', mount: kv/}"), "spec.credentials.vault.mount", "should match"),
         new("two CAs of Vault", Credentials("source: Vault, vault: {address: 'https://vault:8200', caSecret: a, caConfigMap: b}"), "spec.credentials.vault", "give caSecret or caConfigMap, not both"),
+        new("passwords that change every minute", Credentials("rotation: {interval: 30m}"), "spec.credentials.rotation.interval", "should match"),
+        new("interval of nothing", Credentials("rotation: {interval: 0d}"), "spec.credentials.rotation.interval", "should match"),
+        new("overlap of seconds", Credentials("rotation: {overlap: 30s}"), "spec.credentials.rotation.overlap", "should match"),
+        new("overlap as long as the interval", Credentials("rotation: {interval: 2d, overlap: 48h}"), "spec.credentials.rotation.overlap", LongOverlap),
+        new("overlap longer than the interval in another unit", Credentials("rotation: {interval: 1w, overlap: 8d}"), "spec.credentials.rotation.overlap", LongOverlap),
+        new("default overlap with an interval as short", Credentials("rotation: {interval: 1h}"), "spec.credentials.rotation.overlap", LongOverlap),
         new("issuerRef without cert-manager", Tls("issuerRef: {name: corporate}"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
         new("cert-manager without issuerRef", Tls("issuer: CertManager"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
         new("vault without Vault", Tls("vault: {role: db}"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),

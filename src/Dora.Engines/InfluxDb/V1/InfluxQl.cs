@@ -26,6 +26,8 @@ internal static partial class InfluxQl
 
     public static string SetPassword(string name, string password) => $"SET PASSWORD FOR {Identifier(name)} = {Text(password)}";
 
+    public static string DropUser(string name) => $"DROP USER {Identifier(name)}";
+
     public static string Grant(string privilege, string database, string user) => $"GRANT {privilege} ON {Identifier(database)} TO {Identifier(user)}";
 
     public static string RevokeAll(string database, string user) => $"REVOKE ALL ON {Identifier(database)} FROM {Identifier(user)}";

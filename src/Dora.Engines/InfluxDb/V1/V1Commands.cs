@@ -38,7 +38,7 @@ internal static class V1Commands
     }
 
     // What is too much goes first: a user never holds more than the old and the new rights together.
-    private static async Task GrantAsync(V1Client client, UserPlan user, CancellationToken cancellationToken)
+    internal static async Task GrantAsync(V1Client client, UserPlan user, CancellationToken cancellationToken)
     {
         var held = (await V1State.ReadAsync(client, cancellationToken).ConfigureAwait(false)).Users.GetValueOrDefault(user.Name)
             ?? throw new InfluxException(InfluxFault.NotFound, $"user '{user.Name}' does not exist");

@@ -1,0 +1,51 @@
+namespace Dora.Engines;
+
+/// <summary>A password of applications that changes while servers run.</summary>
+/// <param name="SecretName">The Secret that applications read; its keys <c>username</c> and <c>password</c> open the door.</param>
+/// <param name="Username">The first user's name.</param>
+/// <param name="Second">
+/// Name of the second user, with the same rights, that takes turns with the first; null where one user may have two passwords.
+/// </param>
+public sealed record RotatingRole(string SecretName, string Username, string? Second = null)
+{
+    /// <summary>The name of a second user. No engine lets a stack declare a user with a dot.</summary>
+    public static string SecondOf(string username) => $"{username}.b";
+
+    /// <summary>The user that gets the next password.</summary>
+    public string Next(string active) => Second is null ? Username : active == Second ? Username : Second;
+
+    /// <summary>All names that it may log in with.</summary>
+    public IEnumerable<string> Usernames => Second is null ? [Username] : [Username, Second];
+}
+
+/// <summary>Passwords that do not change while servers run.</summary>
+/// <param name="SecretName">Their Secret.</param>
+/// <param name="Reason">Why, for people.</param>
+public sealed record StaticRole(string SecretName, string Reason);
+
+/// <summary>A user and its password. Its text form does not hold the password.</summary>
+/// <param name="Username">Who.</param>
+/// <param name="Password">Never logged.</param>
+public sealed record Login(string Username, string Password)
+{
+    /// <inheritdoc/>
+    public override string ToString() => Username;
+}
+
+/// <summary>What a server said to a login.</summary>
+public enum LoginAnswer
+{
+    /// <summary>Neither yes nor no: it did not answer, or refused for another reason than the password. Proves nothing.</summary>
+    Unknown,
+
+    /// <summary>It let the user in.</summary>
+    Accepted,
+
+    /// <summary>It says that user or password is wrong.</summary>
+    Refused,
+}
+
+/// <summary>What one member said to a login.</summary>
+/// <param name="Pod">The member.</param>
+/// <param name="Answer">Its answer.</param>
+public sealed record LoginFinding(string Pod, LoginAnswer Answer);

@@ -1,0 +1,95 @@
+using Dora.Api;
+using Dora.Engines;
+using Dora.Operator.Stacks;
+
+namespace Dora.Operator.Credentials.Rotation;
+
+/// <summary>One step of the change of one password, to be taken after what else a pass does.</summary>
+/// <param name="Engine">The engine whose servers check it.</param>
+/// <param name="Role">Whose password.</param>
+/// <param name="Step">What to do.</param>
+internal sealed record PlannedRotation(BoundEngine Engine, RotatingRole Role, RotationStep Step);
+
+/// <summary>One password and what is known of its change.</summary>
+/// <param name="Engine">The engine.</param>
+/// <param name="Role">Whose password.</param>
+/// <param name="Secret">What applications hold, and when it was made; null: not known.</param>
+/// <param name="Record">What is kept; null: nothing.</param>
+/// <param name="Lost">A change was under way, and its record is gone.</param>
+/// <param name="Known">Whether it is known what is kept.</param>
+internal sealed record RotationView(BoundEngine Engine, RotatingRole Role, SecretReading.Found? Secret, RotationRecord? Record, bool Lost, bool Known)
+{
+    /// <summary>What applications hold; null: not known, or not whole.</summary>
+    public Login? Held => Secret is null ? null : RotationPlan.LoginOf(Secret, Role);
+
+    /// <summary>When the Secret was made.</summary>
+    public DateTimeOffset? Created => Secret?.Meta.CreationTimestamp;
+
+    /// <summary>How far it is, with what is seen and not kept: that the Secret was written.</summary>
+    public RotationPhase Phase => Record is { Phase: RotationPhase.Verified } && Held == Record.Next ? RotationPhase.Flipped : Record?.Phase ?? RotationPhase.Idle;
+}
+
+/// <summary>Whose password takes its next step: of each engine one at a time. Pure.</summary>
+internal static class RotationPlan
+{
+    /// <summary>Whether anything of rotation concerns a stack; of others, nothing is read.</summary>
+    public static bool Concerns(ComplianceStack stack) =>
+        stack.Spec.Credentials?.Rotation is not null || stack.Status?.Rotations is { Count: > 0 } || RotationRecord.Mark(stack.Metadata.Annotation(Labels.RotateCredentials)) is not null;
+
+    /// <summary>The steps of a pass.</summary>
+    public static IReadOnlyList<PlannedRotation> Of(IEnumerable<BoundEngine> engines, StackObservation observed)
+    {
+        // With Vault there would be two who decide what a password is.
+        if (!Concerns(observed.Stack) || observed.Stack.Spec.Credentials?.Source == CredentialSource.Vault)
+            return [];
+        var wish = RotationWish.Of(observed.Stack);
+        return [.. engines.Select(engine => Next(engine, wish, observed)).OfType<PlannedRotation>()];
+    }
+
+    /// <summary>All passwords of an engine that can change.</summary>
+    public static IReadOnlyList<RotationView> Views(BoundEngine engine, StackObservation observed)
+    {
+        var reading = observed.Credentials.GetValueOrDefault(RotationRecord.SecretName(observed.Stack.Metadata.Name!, engine.Engine.Name));
+        var records = (reading as SecretReading.Found)?.Fields;
+        return [.. engine.Cluster.Rotating.Select(role =>
+        {
+            var record = RotationRecord.Read(records?.GetValueOrDefault(role.SecretName));
+            var said = observed.Stack.Status?.Rotations?.FirstOrDefault(status => status.SecretName == role.SecretName)?.Phase;
+            var lost = record is null && said is not (null or RotationPhase.Idle or RotationPhase.Proven or RotationPhase.Static);
+            return new RotationView(engine, role, observed.Credentials.GetValueOrDefault(role.SecretName) as SecretReading.Found, record, lost, reading is SecretReading.Found or SecretReading.Missing);
+        })];
+    }
+
+    /// <summary>Logins that servers of an engine shall accept, where that is not just the one in the Secret.</summary>
+    public static IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted(BoundEngine engine, StackObservation observed)
+    {
+        if (!Concerns(observed.Stack))
+            return null;
+        var views = Views(engine, observed).Where(view => view.Record is not null && view.Held is not null);
+        return views.ToDictionary(view => view.Role.SecretName, view => view.Record!.Accepted ?? [view.Held!], StringComparer.Ordinal);
+    }
+
+    /// <summary>The login that a Secret holds; null when it is not whole.</summary>
+    public static Login? LoginOf(SecretReading.Found secret, RotatingRole role) =>
+        secret.Fields.GetValueOrDefault("password") is { Length: > 0 } password ? new(secret.Fields.GetValueOrDefault("username") is { Length: > 0 } name ? name : role.Username, password) : null;
+
+    /// <summary>Whether every member of an engine is there and serves as asked, and none is about to start anew.</summary>
+    public static bool Serving(BoundEngine engine) =>
+        engine.Observed is { Health: { Verdict: EngineVerdict.Healthy } health, Workload: not null } && engine.Observed.Rolling is not { Outdated.Count: > 0 }
+        && health.Members.Count(member => member.Role != MemberRole.Arbiter) >= engine.Cluster.Instances;
+
+    private static PlannedRotation? Next(BoundEngine engine, RotationWish wish, StackObservation observed)
+    {
+        var views = Views(engine, observed);
+        // What was begun is ended first: two at a time would make one fault two.
+        foreach (var view in views.Where(view => view is { Known: true, Held: not null }).OrderByDescending(view => view.Lost || view.Record?.Open == true))
+        {
+            if (RotationRules.Next(view.Record, view.Held!, view.Lost, view.Created, wish, Serving(engine), observed.Now) is { } step)
+                return new(engine, view.Role, step);
+            if (view.Record?.Open == true)
+                return null;
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,118 @@
+using Dora.Api;
+using Dora.Engines;
+
+namespace Dora.Operator.Credentials.Rotation;
+
+/// <summary>The next step of the change of one password.</summary>
+internal enum RotationStep
+{
+    /// <summary>Keep a new password where only the operator reads it.</summary>
+    Prepare,
+
+    /// <summary>Tell the servers to accept both.</summary>
+    Set,
+
+    /// <summary>Log in with the new one, everywhere.</summary>
+    Verify,
+
+    /// <summary>Give it to the applications.</summary>
+    Flip,
+
+    /// <summary>Note that they have it: from here on the overlap counts.</summary>
+    Overlap,
+
+    /// <summary>See that both still open every server: one that started anew may know only one.</summary>
+    Hold,
+
+    /// <summary>Tell the servers to refuse the old one.</summary>
+    Retire,
+
+    /// <summary>Log in with the old one, everywhere, and be refused.</summary>
+    Prove,
+
+    /// <summary>The record is lost: have servers accept what applications hold, and nothing else.</summary>
+    Mend,
+}
+
+/// <summary>What is asked of the change of a password.</summary>
+/// <param name="Interval">How old a password becomes; null: as old as it will.</param>
+/// <param name="Overlap">How long both are accepted.</param>
+/// <param name="Asked">The annotation's value, as a record has it; or null.</param>
+internal sealed record RotationWish(TimeSpan? Interval, TimeSpan Overlap, string? Asked)
+{
+    /// <summary>The wish of a stack.</summary>
+    public static RotationWish Of(ComplianceStack stack) => new(
+        RotationSettings.Parse(stack.Spec.Credentials?.Rotation?.Interval),
+        RotationSettings.Parse(stack.Spec.Credentials?.Rotation?.Overlap) ?? RotationSettings.Parse(RotationSettings.DefaultOverlap)!.Value,
+        RotationRecord.Mark(stack.Metadata.Annotation(Labels.RotateCredentials)));
+}
+
+/// <summary>
+/// Decides the next step of the change of one password. Pure. One rule stands above all: what stands in the applications' Secret is
+/// accepted by the servers at every moment, so nothing goes into the Secret before servers accept it, and nothing is refused that
+/// still stands there.
+/// </summary>
+internal static class RotationRules
+{
+    /// <summary>The next step, or null when there is nothing to do.</summary>
+    /// <param name="record">What is kept; null: nothing.</param>
+    /// <param name="secret">What applications hold.</param>
+    /// <param name="lost">A change was under way, and its record is gone.</param>
+    /// <param name="created">When the Secret was made.</param>
+    /// <param name="wish">What is asked.</param>
+    /// <param name="serving">Whether every member of the engine serves as asked: each has to be told, and to answer.</param>
+    /// <param name="now">The time.</param>
+    public static RotationStep? Next(RotationRecord? record, Login secret, bool lost, DateTimeOffset? created, RotationWish wish, bool serving, DateTimeOffset now)
+    {
+        ArgumentNullException.ThrowIfNull(secret);
+        ArgumentNullException.ThrowIfNull(wish);
+        if (record is null && lost)
+            return serving ? RotationStep.Mend : null;
+        if (record is not { Open: true })
+            return serving && IsDue(record, created, wish, now) ? RotationStep.Prepare : null;
+        var flipped = secret == record.Next;
+        // Somebody wrote a third one: of what the servers accept nothing is known but by trying.
+        if (!flipped && secret != record.Old)
+            return serving ? RotationStep.Prepare : null;
+        return record.Phase switch
+        {
+            RotationPhase.Prepared when serving => RotationStep.Set,
+            RotationPhase.Set when serving => RotationStep.Verify,
+            RotationPhase.Verified when flipped => RotationStep.Overlap,
+            RotationPhase.Verified when serving => RotationStep.Flip,
+            // Somebody put the old one back: it must not be refused while it stands there.
+            RotationPhase.Overlapping when !flipped => serving ? RotationStep.Flip : null,
+            RotationPhase.Overlapping when serving && now >= record.Since + wish.Overlap => RotationStep.Retire,
+            RotationPhase.Overlapping => RotationStep.Hold,
+            RotationPhase.Retired when !flipped => serving ? RotationStep.Set : null,
+            RotationPhase.Retired when serving => RotationStep.Prove,
+            _ => null,
+        };
+    }
+
+    /// <summary>Whether a new password is to be made now.</summary>
+    public static bool IsDue(RotationRecord? record, DateTimeOffset? created, RotationWish wish, DateTimeOffset now) =>
+        (wish.Asked is not null && wish.Asked != record?.Asked) || DueAt(record, created, wish) <= now;
+
+    /// <summary>When the next change is due; null: only on demand.</summary>
+    public static DateTimeOffset? DueAt(RotationRecord? record, DateTimeOffset? created, RotationWish wish) =>
+        wish.Interval is { } interval && (record?.RotatedAt ?? created) is { } last ? last + interval : null;
+
+    /// <summary>What in the settings cannot be done; CEL says it too.</summary>
+    public static IEnumerable<Violation> Check(ComplianceStack stack)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        if (stack.Spec.Credentials?.Rotation is not { } settings)
+            yield break;
+        const string at = "spec.credentials.rotation";
+        var (interval, overlap) = (RotationSettings.Parse(settings.Interval), RotationSettings.Parse(settings.Overlap));
+        if (settings.Interval is not null && (interval is null || settings.Interval[^1] == 'm'))
+            yield return new($"{at}.interval", $"'{settings.Interval}' is no interval", "use hours, days or weeks, such as 30d");
+        if (overlap is null || settings.Overlap[^1] == 'w')
+            yield return new($"{at}.overlap", $"'{settings.Overlap}' is no time", "use minutes, hours or days, such as 1h");
+        else if (overlap >= interval)
+            yield return new($"{at}.overlap", "is not shorter than the interval", "choose a shorter one: else an old password would outlive its successor");
+        if (stack.Spec.Credentials.Source == CredentialSource.Vault)
+            yield return new(at, "is not possible with source Vault yet", "change passwords in Vault, or choose source Generated", "RotationUnsupported");
+    }
+}

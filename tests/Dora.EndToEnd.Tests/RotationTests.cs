@@ -1,0 +1,168 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Security;
+using System.Text;
+using System.Text.Json.Nodes;
+using Dora.Api;
+using Dora.Engines.Redis;
+using Dora.Kubernetes.Client;
+using Dora.Kubernetes.Model;
+using Npgsql;
+
+namespace Dora.EndToEnd.Tests;
+
+/// <summary>Passwords of three engines change on real pods, under applications that read their Secrets over and over.</summary>
+public sealed class RotationTests(Cluster cluster)
+{
+    private const string Stack = "turning";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Passwords_change_and_no_application_ever_sees_a_failed_login()
+    {
+        await cluster.ApplyAsync(Stack, """
+            tier: Development
+            credentials: {rotation: {overlap: 1m}}
+            engines:
+              postgres: {instances: 2}
+              redis: {}
+              influxdb: {version: '1.6'}
+            """);
+        await cluster.ReadyAsync(Stack);
+        Application[] applications = [await PostgresAsync(), await RedisAsync(), await InfluxAsync()];
+        foreach (var application in applications)
+            await Writer.UntilDoneAsync(async _ => Assert.False(await application.RefusedAsync(await HeldAsync(application.Secret))));
+        var before = new Dictionary<string, (string Username, string Password)>();
+        foreach (var application in applications)
+            before[application.Secret] = await HeldAsync(application.Secret);
+
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(Token);
+        var refused = new ConcurrentQueue<string>();
+        var logins = new ConcurrentDictionary<string, int>();
+        var working = applications.Select(application => Task.Run(() => WorkAsync(application, refused, logins, over.Token))).ToList();
+        await AskAsync("first");
+        var done = await cluster.UntilAsync(StackResource.Type, Stack, now => Proven(now, applications), TimeSpan.FromMinutes(20), "rotated");
+        await over.CancelAsync();
+        await Task.WhenAll(working);
+
+        Assert.Empty(refused);
+        Assert.Equal("Current", done.Status!.Conditions.Find(ConditionTypes.CredentialsRotated)?.Reason);
+        foreach (var application in applications)
+        {
+            Assert.True(logins[application.Secret] > 10, $"{application.Secret}: {logins[application.Secret]}");
+            Assert.NotEqual(before[application.Secret].Password, (await HeldAsync(application.Secret)).Password);
+            Assert.True(await application.RefusedAsync(before[application.Secret]), $"{application.Secret}: the old password still opens");
+        }
+
+        await cluster.DeleteStackAsync(Stack);
+    }
+
+    /// <summary>Logs in once.</summary>
+    /// <param name="Secret">What it reads.</param>
+    /// <param name="RefusedAsync">Whether the server says that user or password is wrong; throws for any other fault.</param>
+    private sealed record Application(string Secret, Func<(string Username, string Password), Task<bool>> RefusedAsync);
+
+    private static bool Proven(ComplianceStack stack, IReadOnlyList<Application> applications) => applications.All(application =>
+        stack.Status?.Rotations?.FirstOrDefault(rotation => rotation.SecretName == application.Secret)?.Phase == RotationPhase.Proven);
+
+    private Task AskAsync(string value) => cluster.Client.PatchAsync(
+        StackResource.Type, cluster.Namespace, Stack, KubePatch.Merge(new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Labels.RotateCredentials] = value } } }), Token);
+
+    // A fault of the network is not a failed login; the next try tells.
+    private async Task WorkAsync(Application application, ConcurrentQueue<string> refused, ConcurrentDictionary<string, int> logins, CancellationToken over)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(100));
+        try
+        {
+            while (await timer.WaitForNextTickAsync(over))
+            {
+                try
+                {
+                    var held = await HeldAsync(application.Secret);
+                    if (await application.RefusedAsync(held))
+                        refused.Enqueue($"{application.Secret}: {held.Username}, after {logins.GetValueOrDefault(application.Secret)} logins");
+                    else
+                        logins.AddOrUpdate(application.Secret, 1, (_, count) => count + 1);
+                }
+                catch (Exception) when (!over.IsCancellationRequested)
+                {
+                    // Tried again.
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The test is over.
+        }
+    }
+
+    private async Task<(string Username, string Password)> HeldAsync(string secret)
+    {
+        var data = (await cluster.GetAsync(KubeTypes.Secrets, secret)).Data!;
+        return (Text(data["username"]), Text(data["password"]));
+
+        static string Text(string value) => Encoding.UTF8.GetString(Convert.FromBase64String(value));
+    }
+
+    private async Task<Application> PostgresAsync()
+    {
+        var (address, expect) = (await cluster.AddressAsync($"{Stack}-postgres"), await cluster.ExpectAsync(Stack, $"{Stack}-postgres"));
+        return new($"{Stack}-postgres-app", async login =>
+        {
+            var connection = new NpgsqlConnectionStringBuilder { Host = address, Port = 5432, Username = login.Username, Password = login.Password, Database = "app", Timeout = 3, CommandTimeout = 5, Pooling = false, SslMode = SslMode.Require };
+            try
+            {
+                await using var source = Verified.Source(connection.ConnectionString, expect);
+                await using var command = source.CreateCommand("CREATE TABLE IF NOT EXISTS turns (number int); INSERT INTO turns VALUES (1)");
+                await command.ExecuteNonQueryAsync(Token);
+                return false;
+            }
+            catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification or PostgresErrorCodes.InsufficientPrivilege)
+            {
+                return true;
+            }
+        });
+    }
+
+    private async Task<Application> RedisAsync()
+    {
+        var (address, trust) = (await cluster.AddressAsync($"{Stack}-redis"), await cluster.TrustAsync(Stack));
+        return new($"{Stack}-redis-app", async login =>
+        {
+            try
+            {
+                await using var client = await RespClient.ConnectAsync(address, 6379, login.Username, login.Password, Token, tls: trust($"{Stack}-redis"));
+                await client.SendAsync(Token, "SET", "turn", "1");
+                return false;
+            }
+            catch (RespException exception) when (exception.Code is "WRONGPASS" or "NOPERM" or "NOAUTH")
+            {
+                return true;
+            }
+        });
+    }
+
+    private async Task<Application> InfluxAsync()
+    {
+        var (address, trust) = (await cluster.AddressAsync($"{Stack}-influxdb"), await cluster.TrustAsync(Stack));
+        return new($"{Stack}-influxdb-app", async login =>
+        {
+            using var http = Client(address, trust($"{Stack}-influxdb"), login);
+            using var content = new StringContent("turn value=1", Encoding.UTF8);
+            using var answer = await http.PostAsync(new Uri("/write?db=app", UriKind.Relative), content, Token);
+            if (answer.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden)
+                return true;
+            answer.EnsureSuccessStatusCode();
+            return false;
+        });
+    }
+
+    private static HttpClient Client(string address, SslClientAuthenticationOptions tls, (string Username, string Password) login)
+    {
+        var http = new HttpClient(new SocketsHttpHandler { SslOptions = tls }) { BaseAddress = new Uri($"https://{address}:8086"), Timeout = TimeSpan.FromSeconds(5) };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{login.Username}:{login.Password}")));
+        return http;
+    }
+}
