@@ -21,8 +21,8 @@ public sealed class EncryptionTests(Cluster cluster)
         await cluster.ApplyAsync(Stack, "{tier: Development, engines: {postgres: {instances: 2}, redis: {mode: Sentinel}}}");
         await cluster.ReadyAsync(Stack);
         var before = await CertificatesAsync(_ => true);
-        // PostgreSQL says why (an error, not a question for a password), Redis says nothing that is not TLS.
-        Assert.Equal((byte)'E', await AnswerAsync("sealed-postgres", 5432, [0, 0, 0, 31, 0, 3, 0, 0, .. "user\0app\0database\0app\0\0"u8]));
+        // PostgreSQL may say why (an error, not a question for a password), Redis says nothing that is not TLS.
+        Assert.Contains(await AnswerAsync("sealed-postgres", 5432, [0, 0, 0, 31, 0, 3, 0, 0, .. "user\0app\0database\0app\0\0"u8]), (byte?[])[null, (byte)'E']);
         Assert.Contains(await AnswerAsync("sealed-redis", 6379, [.. "PING\r\n\r\n"u8]), (byte?[])[null, 21]);
 
         var postgres = await PostgresApplication.ConnectAsync(cluster, Stack);
@@ -112,11 +112,24 @@ public sealed class EncryptionTests(Cluster cluster)
         await Writer.UntilDoneAsync(async token =>
         {
             await using var stream = await OpenAsync(address, port, token);
-            await stream.WriteAsync(words, token);
-            var first = new byte[1];
-            answer = await stream.ReadAtLeastAsync(first, 1, throwOnEndOfStream: false, token) == 0 ? null : first[0];
+            answer = await SaidToAsync(stream, words, token);
         });
         return answer;
+    }
+
+    private static async Task<byte?> SaidToAsync(NetworkStream stream, byte[] words, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await stream.WriteAsync(words, cancellationToken);
+            var first = new byte[1];
+            return await stream.ReadAtLeastAsync(first, 1, throwOnEndOfStream: false, cancellationToken) == 0 ? null : first[0];
+        }
+        catch (IOException)
+        {
+            // It ended the connection in the middle of the sentence.
+            return null;
+        }
     }
 
     private static async Task<NetworkStream> OpenAsync(string address, int port, CancellationToken cancellationToken)
