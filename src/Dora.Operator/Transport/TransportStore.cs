@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using Dora.Api;
-using Dora.Engines;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Stacks;
 
