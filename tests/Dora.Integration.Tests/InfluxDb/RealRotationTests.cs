@@ -1,4 +1,3 @@
-using Dora.Engines;
 using Dora.Engines.InfluxDb.V1;
 using Dora.Integration.Tests.Rotation;
 using Xunit;

@@ -1,7 +1,6 @@
 using Dora.Engines;
 using Dora.Engines.Postgres;
 using Dora.Integration.Tests.Rotation;
-using Npgsql;
 using Xunit;
 
 namespace Dora.Integration.Tests.Postgres;

@@ -1,7 +1,5 @@
 using Dora.Api;
-using Dora.Engines;
 using Dora.Kubernetes.Model;
-using Dora.Operator.Credentials.Rotation;
 using Dora.Testing.ApiServer;
 using FsCheck.Fluent;
 
@@ -58,11 +56,11 @@ public sealed class RotationTests
         Assert.Null(world.Record);
         world.Clock.Advance(TimeSpan.FromDays(1));
         await world.SettleAsync();
-        var (status, writes) = (world.Stack.Status!.Rotations![0], world.Server.Requests.Writes.Count());
+        var (status, writes) = (world.Stack.Status!.Rotations![0], world.Server.Requests.Writes.Count);
         world.Clock.Advance(TimeSpan.FromHours(20));
         await world.PassAsync();
         Assert.Equal(status, world.Stack.Status!.Rotations![0]);
-        Assert.Equal(writes, world.Server.Requests.Writes.Count());
+        Assert.Equal(writes, world.Server.Requests.Writes.Count);
         Assert.Equal(status.RotatedAt + TimeSpan.FromDays(1), status.DueAt);
         world.Clock.Advance(TimeSpan.FromHours(4));
         await world.PassAsync();

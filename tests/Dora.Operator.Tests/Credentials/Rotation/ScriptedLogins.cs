@@ -1,7 +1,6 @@
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
-using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Tests.Credentials.Rotation;
 
