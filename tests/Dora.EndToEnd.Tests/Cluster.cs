@@ -1,7 +1,7 @@
+using System.Net.Security;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Net.Security;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Client;

@@ -72,9 +72,9 @@ public sealed class EncryptionTests(Cluster cluster)
                 served = await SerialAsync(pod.Status!.PodIP!, port, patience.Token);
             }
         }
-        catch (OperationCanceledException) when (!Token.IsCancellationRequested)
+        catch (OperationCanceledException late) when (!Token.IsCancellationRequested)
         {
-            throw new TimeoutException($"{pod.Metadata.Name}:{port} serves {served}, not {serial}");
+            throw new TimeoutException($"{pod.Metadata.Name}:{port} serves {served}, not {serial}", late);
         }
     }
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
-using System.Text;
 using System.Net.Security;
+using System.Text;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 

@@ -1,7 +1,7 @@
+using System.Net.Security;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 using Npgsql;
-using System.Net.Security;
 
 namespace Dora.EndToEnd.Tests;
 

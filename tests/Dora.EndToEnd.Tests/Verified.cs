@@ -3,13 +3,14 @@ using Npgsql;
 
 namespace Dora.EndToEnd.Tests;
 
-/// <summary>A driver that speaks to whom it should and to nobody else.</summary>
+/// <summary>A driver that speaks to whom it should and to nobody else, where it is told whom.</summary>
 internal static class Verified
 {
-    public static NpgsqlDataSource Source(string connection, Action<SslClientAuthenticationOptions> expect)
+    public static NpgsqlDataSource Source(string connection, Action<SslClientAuthenticationOptions>? expect)
     {
         var builder = new NpgsqlDataSourceBuilder(connection);
-        builder.UseSslClientAuthenticationOptionsCallback(expect);
+        if (expect is not null)
+            builder.UseSslClientAuthenticationOptionsCallback(expect);
         return builder.Build();
     }
 }

@@ -28,8 +28,10 @@ internal static class PodRows
         Network("destination with port 0", "egress: [{cidr: 10.0.0.0/8, ports: [0]}]", "egress[0].ports[0]", "should be greater than or equal to 1"),
         Network("destination with port 65536", "egress: [{cidr: 10.0.0.0/8, ports: [65536]}]", "egress[0].ports[0]", "should be less than or equal to 65535"),
         Network("API server without a length", "apiServer: [10.0.0.1]", "apiServer[0]", "should match"),
-        .. Selectors("podSelector"),
-        .. Selectors("namespaceSelector"),
+        .. from list in (string[])["clients", "monitoring", "egress"]
+           from selector in (string[])["podSelector", "namespaceSelector"]
+           from row in Selectors(list, selector)
+           select row,
     ];
 
     /// <summary>Updates that must be accepted: title, spec before, spec after.</summary>
@@ -65,13 +67,15 @@ internal static class PodRows
         Row(path, "image with half a digest", "image: 'postgres@sha256:12'", "image", "should match"),
     ];
 
-    private static IEnumerable<RefusedStack> Selectors(string selector) =>
+    private static IEnumerable<RefusedStack> Selectors(string list, string selector) =>
     [
-        Network($"key of a {selector}", $"clients: [{{{selector}: {{matchLabels: {{'a b': c}}}}}}]", $"clients[0].{selector}.matchLabels", Key),
-        Network($"{selector} In without values", $"clients: [{{{selector}: {{matchExpressions: [{{key: a, operator: In}}]}}}}]", $"clients[0].{selector}.matchExpressions[0].values", Values),
-        Network($"{selector} Exists with values", $"clients: [{{{selector}: {{matchExpressions: [{{key: a, operator: Exists, values: [b]}}]}}}}]", $"clients[0].{selector}.matchExpressions[0].values", Values),
-        Network($"{selector} by an unknown operator", $"clients: [{{{selector}: {{matchExpressions: [{{key: a, operator: Like}}]}}}}]", $"clients[0].{selector}.matchExpressions[0].operator", "Unsupported value: \"Like\""),
+        Network($"key of a {selector} of {list}", $"{list}: [{{{Ports(list)}{selector}: {{matchLabels: {{'a b': c}}}}}}]", $"{list}[0].{selector}.matchLabels", Key),
+        Network($"{selector} of {list} In without values", $"{list}: [{{{Ports(list)}{selector}: {{matchExpressions: [{{key: a, operator: In}}]}}}}]", $"{list}[0].{selector}.matchExpressions[0].values", Values),
+        Network($"{selector} of {list} Exists with values", $"{list}: [{{{Ports(list)}{selector}: {{matchExpressions: [{{key: a, operator: Exists, values: [b]}}]}}}}]", $"{list}[0].{selector}.matchExpressions[0].values", Values),
+        Network($"{selector} of {list} by an unknown operator", $"{list}: [{{{Ports(list)}{selector}: {{matchExpressions: [{{key: a, operator: Like}}]}}}}]", $"{list}[0].{selector}.matchExpressions[0].operator", "Unsupported value: \"Like\""),
     ];
+
+    private static string Ports(string list) => list == "egress" ? "ports: [1], " : "";
 
     private static RefusedStack Row(string path, string title, string settings, string field, string message) =>
         new($"{path}: {title}", Stack(path, settings), $"spec.{path}.{field}", message);
