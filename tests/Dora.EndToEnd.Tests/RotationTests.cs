@@ -3,10 +3,8 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Security;
 using System.Text;
-using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Engines.Redis;
-using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Npgsql;
 
@@ -42,7 +40,7 @@ public sealed class RotationTests(Cluster cluster)
         var refused = new ConcurrentQueue<string>();
         var logins = new ConcurrentDictionary<string, int>();
         var working = applications.Select(application => Task.Run(() => WorkAsync(application, refused, logins, over.Token))).ToList();
-        await AskAsync("first");
+        await cluster.AnnotateAsync(Stack, Labels.RotateCredentials, "first");
         var done = await cluster.UntilAsync(StackResource.Type, Stack, now => Proven(now, applications), TimeSpan.FromMinutes(20), "rotated");
         await over.CancelAsync();
         await Task.WhenAll(working);
@@ -66,9 +64,6 @@ public sealed class RotationTests(Cluster cluster)
 
     private static bool Proven(ComplianceStack stack, IReadOnlyList<Application> applications) => applications.All(application =>
         stack.Status?.Rotations?.FirstOrDefault(rotation => rotation.SecretName == application.Secret)?.Phase == RotationPhase.Proven);
-
-    private Task AskAsync(string value) => cluster.Client.PatchAsync(
-        StackResource.Type, cluster.Namespace, Stack, KubePatch.Merge(new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Labels.RotateCredentials] = value } } }), Token);
 
     // A fault of the network is not a failed login; the next try tells.
     private async Task WorkAsync(Application application, ConcurrentQueue<string> refused, ConcurrentDictionary<string, int> logins, CancellationToken over)
@@ -162,6 +157,8 @@ public sealed class RotationTests(Cluster cluster)
     private static HttpClient Client(string address, SslClientAuthenticationOptions tls, (string Username, string Password) login)
     {
         var http = new HttpClient(new SocketsHttpHandler { SslOptions = tls }) { BaseAddress = new Uri($"https://{address}:8086"), Timeout = TimeSpan.FromSeconds(5) };
+        // The server is reached by address and known by name.
+        http.DefaultRequestHeaders.Host = tls.TargetHost;
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{login.Username}:{login.Password}")));
         return http;
     }
