@@ -44,7 +44,7 @@ internal sealed class OperatorRun : IAsyncDisposable
     public static async Task<OperatorRun> CreateAsync(RealServer server, IReadOnlyList<PolicyRule> rules)
     {
         var run = new OperatorRun(server);
-        await run.InstallAsync();
+        await InstallAsync(run.Api);
         (await run.Api.Post("/api/v1/namespaces", Named(run.Namespace))).Must(201);
         var role = Named("operator");
         role["rules"] = AccessManifests.Rules(rules);
@@ -149,12 +149,13 @@ internal sealed class OperatorRun : IAsyncDisposable
         await Api.Delete($"/api/v1/namespaces/{Namespace}");
     }
 
-    private async Task InstallAsync()
+    /// <summary>Has the API server serve stacks.</summary>
+    public static async Task InstallAsync(RawClient api)
     {
         const string definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-        var answer = await Api.Post(definitions, StackDefinition.Render());
+        var answer = await api.Post(definitions, StackDefinition.Render());
         Assert.True(answer.Code is 201 or 409, answer.Text);
-        using var watch = await Api.Watch($"{definitions}?watch=true&fieldSelector=metadata.name%3D{StackResource.Type.Resource.Plural}.{StackResource.Type.Resource.Group}");
+        using var watch = await api.Watch($"{definitions}?watch=true&fieldSelector=metadata.name%3D{StackResource.Type.Resource.Plural}.{StackResource.Type.Resource.Group}");
         while (!(await watch.NextChange()).Object["status"]?["conditions"]?.AsArray().Any(condition => (string?)condition!["type"] == "Established" && (string?)condition["status"] == "True") ?? true)
         {
             // Not yet.

@@ -26,7 +26,11 @@ public sealed class RealCertificateTests(RealServer server)
         ("postgres", new("shop-postgres-tls", ["shop-postgres.example.svc"])),
     ];
 
+    private static readonly string Text =
+        $$"""{"apiVersion": "{{StackResource.ApiVersion}}", "kind": "{{StackResource.Kind}}", "metadata": {"name": "shop"}, "spec": {"tier": "Development", "engines": {"redis": {} } } }""";
+
     private readonly ManualClock _clock = new();
+    private string _uid = "";
     private readonly string _namespace = $"certs-{Guid.NewGuid():N}"[..16];
 
     [Fact]
@@ -36,10 +40,15 @@ public sealed class RealCertificateTests(RealServer server)
         (await api.Post("/api/v1/namespaces", new JsonObject { ["metadata"] = new JsonObject { ["name"] = _namespace } })).Must(201);
         using var client = new KubeClient(KubeConfig.Load(server.Kubeconfig, null), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
         using var vault = new VaultCredentials(client, VaultAccess.None, _ => { }, _clock, NullLogger<VaultCredentials>.Instance);
+        // Secrets of a stack that is not there would be collected as garbage.
+        await OperatorRun.InstallAsync(api);
+        var created = await api.Post($"/apis/{StackResource.ApiVersion}/namespaces/{_namespace}/compliancestacks", JsonNode.Parse(Text)!.AsObject());
+        created.Must(201);
+        _uid = (string)JsonNode.Parse(created.Text)!["metadata"]!["uid"]!;
         Assert.Equal(3, (await PassAsync(client, Stack(null), Store(client, vault))).Done.Count);
         var first = await SecretAsync(client, "shop-redis-tls");
         Assert.Equal("kubernetes.io/tls", first.Type);
-        Assert.Equal("stack-uid", first.Metadata.Controller!.Uid);
+        Assert.Equal(_uid, first.Metadata.Controller!.Uid);
 
         var looked = Store(client, vault);
         Assert.Empty((await PassAsync(client, Stack(null), looked)).Done);
@@ -82,7 +91,8 @@ public sealed class RealCertificateTests(RealServer server)
 
     private ComplianceStack Stack(string? rotate)
     {
-        var stack = StackFile.Read($"{{apiVersion: {StackResource.ApiVersion}, kind: {StackResource.Kind}, metadata: {{name: shop, namespace: {_namespace}, uid: stack-uid}}, spec: {{tier: Development, engines: {{redis: {{}}}}}}}}")[0];
+        var stack = StackFile.Read(Text)[0];
+        stack = stack with { Metadata = stack.Metadata with { Namespace = _namespace, Uid = _uid } };
         return rotate is null ? stack : stack with { Metadata = stack.Metadata with { Annotations = new Dictionary<string, string> { [Labels.RotateAuthority] = rotate } } };
     }
 }

@@ -56,7 +56,8 @@ public sealed class RealPoolerTlsTests(EncryptedPods cluster) : IClassFixture<En
     public async Task Patroni_is_told_in_its_pod_that_its_certificate_has_changed()
     {
         await WriteAsync("program.sh", "trap 'echo read again' HUP; echo started; while :; do sleep 0.2; done\n");
-        await using var program = new ChildProcess("/bin/sh", ["-c", Here(PostgresTls.Start($"/bin/sh {folder}/program.sh"))]);
+        // Who runs the tests may ignore the signal, and a shell cannot trap what was ignored when it began.
+        await using var program = new ChildProcess("/usr/bin/env", ["--default-signal=HUP", "/bin/sh", "-c", Here(PostgresTls.Start($"/bin/sh {folder}/program.sh"))]);
         await ChildProcess.UntilAsync(() => Task.FromResult(program.Output), text => text.Contains("started", StringComparison.Ordinal), TimeSpan.FromSeconds(20), Token);
         Assert.DoesNotContain("read again", program.Output, StringComparison.Ordinal);
         await WriteCertificateAsync();
