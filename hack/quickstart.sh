@@ -52,7 +52,7 @@ start_cluster() {
 # load_images: leaves the path of the last one, the operator's, in ARCHIVE.
 load_images() {
     local name
-    for name in postgres redis operator; do
+    for name in postgres redis agent operator; do
         ARCHIVE=$("$HACK/images/build.sh" "$name")
         "$HACK/cluster.sh" load "$ARCHIVE"
     done

@@ -45,7 +45,7 @@ main() {
     export DORA_LOG_DIR
     step "Building" dotnet build "$ROOT/Dora.Operator.sln" --nologo
     local project
-    for project in Dora.Kubernetes.Tests Dora.Vault.Tests Dora.Api.Tests Dora.Engines.Tests Dora.Operator.Tests; do
+    for project in Dora.Kubernetes.Tests Dora.Vault.Tests Dora.Backup.Tests Dora.Agent.Tests Dora.Api.Tests Dora.Engines.Tests Dora.Operator.Tests; do
         run_tests "$project"
     done
     if [ "$fast" = false ]; then

@@ -16,10 +16,11 @@ Builds an image from Debian's packages, without Docker, as an OCI archive that
   redis      docker.io/dora/redis:7.0     Redis server, Sentinel, tools
   influxdb   docker.io/dora/influxdb:1.6  InfluxDB 1.6, server and client
   operator   docker.io/dora/operator:dev  the operator of this repository
+  agent      docker.io/dora/agent:dev     what it runs beside databases, of this repository too
   pause      docker.io/dora/pause:1       what holds a pod's network (hack/cluster.sh loads it itself)
 
   --out DIR      also puts the archive there, as NAME.tar
-  --publish DIR  operator only: src/Dora.Operator as published by -p:PublishProfile=container;
+  --publish DIR  operator and agent only: src/Dora.Operator (or .Agent) as published by -p:PublishProfile=container;
                  by default it is published now, unless the sources are as at the last time
 
 Root file systems are kept in $DORA_CACHE/images (/var/cache/dora/images): only a changed recipe
@@ -67,7 +68,7 @@ build() {
     apt_install jq tar
     mkdir -p "$DORA_CACHE/images"
     case $name in
-    operator) archive=$(build_operator) ;;
+    operator | agent) archive=$(build_program "$name") ;;
     *) archive=$(build_cached "$name") ;;
     esac
     if [[ -n $out ]]; then
@@ -108,48 +109,53 @@ base_layer() {
     echo "$layer"
 }
 
-# build_operator: of a given publish; else of the sources, unless an archive of just these is in the cache.
-build_operator() {
-    local root archive
-    root=$(base_layer operator)
+# project NAME: where the sources of an image's program are.
+project() {
+    echo "$ROOT/src/Dora.${1^}"
+}
+
+# build_program NAME: of a given publish; else of the sources, unless an archive of just these is in the cache.
+build_program() {
+    local name=$1 root archive
+    root=$(base_layer "$name")
     if [[ -n $publish ]]; then
-        archive=$DORA_CACHE/images/operator.tar
-        [[ -x $publish/dora-operator ]] || die "$publish holds no dora-operator; publish src/Dora.Operator there, with -p:PublishProfile=container"
-        step "Packing image operator" pack_operator "$archive" "$root" "$publish"
+        archive=$DORA_CACHE/images/$name.tar
+        [[ -x $publish/dora-$name ]] || die "$publish holds no dora-$name; publish $(project "$name") there, with -p:PublishProfile=container"
+        step "Packing image $name" pack_program "$name" "$archive" "$root" "$publish"
     else
-        archive=$DORA_CACHE/images/operator-$(operator_recipe "$root").tar
-        [[ -e $archive ]] || make_operator "$archive" "$root"
+        archive=$DORA_CACHE/images/$name-$(program_recipe "$name" "$root").tar
+        [[ -e $archive ]] || make_program "$name" "$archive" "$root"
     fi
     echo "$archive"
 }
 
-# operator_recipe LAYER: changes with anything that goes into the image.
-operator_recipe() {
+# program_recipe NAME LAYER: changes with anything that goes into the image.
+program_recipe() {
     local sources
     mapfile -t sources < <(find "$ROOT/src" -type f ! -path '*/bin/*' ! -path '*/obj/*' | LC_ALL=C sort)
-    recipe_hash "$1" "$IMAGES/oci.sh" "$ROOT"/{Dockerfile,global.json,Directory.Build.props,Directory.Packages.props} "${sources[@]}"
+    recipe_hash "$2" "$IMAGES/oci.sh" "$(dockerfile "$1")" "$ROOT"/{global.json,Directory.Build.props,Directory.Packages.props} "${sources[@]}"
 }
 
-make_operator() {
-    local archive=$1 root=$2 work
+make_program() {
+    local name=$1 archive=$2 root=$3 work
     require_dotnet
     work=$(mktemp -d "$DORA_CACHE/images/.publish.XXXXXX")
     # shellcheck disable=SC2064 # this folder
     trap "rm -rf '$work'" EXIT
-    step "Publishing the operator" publish_operator "$work"
-    step "Packing image operator" pack_operator "$archive" "$root" "$work"
+    step "Publishing the $name" publish_program "$name" "$work"
+    step "Packing image $name" pack_program "$name" "$archive" "$root" "$work"
     # Of earlier sources only those of the last day stay.
-    find "$DORA_CACHE/images" -maxdepth 1 -name 'operator-????????????.tar' -mtime +0 -delete
+    find "$DORA_CACHE/images" -maxdepth 1 -name "$name-????????????.tar" -mtime +0 -delete
 }
 
-publish_operator() {
-    dotnet publish "$ROOT/src/Dora.Operator" -p:PublishProfile=container -o "$1"
+publish_program() {
+    dotnet publish "$(project "$1")" -p:PublishProfile=container -o "$2"
 }
 
-pack_operator() {
-    local archive=$1 root=$2 published=$3 app=$1.app
+pack_program() {
+    local name=$1 archive=$2 root=$3 published=$4 app=$2.app
     tar -C "$published" --owner=0 --group=0 --mode=go=rX --transform='s|^\.|app|' -cf "$app" .
-    oci_archive "$archive" "$(image_name operator)" "$(image_config operator)" "$root" "$app"
+    oci_archive "$archive" "$(image_name "$name")" "$(image_config "$name")" "$root" "$app"
     rm -f "$app"
 }
 
@@ -169,7 +175,7 @@ main() {
     done
     case $name in
     '' | help | -h | --help) usage ;;
-    all) for image in pause redis postgres influxdb operator; do build "$image"; done ;;
+    all) for image in pause redis postgres influxdb agent operator; do build "$image"; done ;;
     *) build "$name" ;;
     esac
 }

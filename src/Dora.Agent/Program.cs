@@ -1,0 +1,8 @@
+using System.CommandLine;
+using Dora.Agent;
+
+var root = new RootCommand("Works in pods beside databases, and asks the Kubernetes API nothing: what it finds is its last message.")
+{
+    VersionCommand.Create(),
+};
+return await root.Parse(args).InvokeAsync().ConfigureAwait(false);
