@@ -1,0 +1,37 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Dora.Backup.Sets;
+
+/// <summary>Where a backup is, below the prefix of its store: <c>NAMESPACE/STACK/ENGINE/ID/</c>.</summary>
+/// <param name="Namespace">Namespace of the stack.</param>
+/// <param name="Stack">Name of the stack.</param>
+/// <param name="Engine">The engine.</param>
+/// <param name="Id">See <see cref="NewId"/>.</param>
+public sealed partial record BackupPlace(string Namespace, string Stack, string Engine, string Id)
+{
+    private const string ManifestFile = "manifest.json";
+
+    /// <summary>What the names of its objects begin with.</summary>
+    public string Folder => $"{Namespace}/{Stack}/{Engine}/{Id}/";
+
+    /// <summary>Name of the manifest: a folder without it holds no backup.</summary>
+    public string Manifest => Folder + ManifestFile;
+
+    /// <summary>Name of one of the objects that hold its data.</summary>
+    /// <param name="number">From 1.</param>
+    public string Data(int number) => string.Create(CultureInfo.InvariantCulture, $"{Folder}data-{number:D5}");
+
+    /// <summary>An ID: backups in the order of their IDs are in the order of their beginnings.</summary>
+    /// <param name="begun">When it begins.</param>
+    /// <param name="distinction">Lower case letters and digits that tell two of the same second apart.</param>
+    public static string NewId(DateTimeOffset begun, string distinction) =>
+        string.Create(CultureInfo.InvariantCulture, $"{begun.UtcDateTime:yyyyMMdd't'HHmmss'z'}-{distinction}");
+
+    /// <summary>The place that a manifest's name tells; null for any other object.</summary>
+    public static BackupPlace? OfManifest(string name) =>
+        ManifestName().Match(name) is { Success: true } match ? new(match.Groups[1].Value, match.Groups[2].Value, match.Groups[3].Value, match.Groups[4].Value) : null;
+
+    [GeneratedRegex("^([a-z0-9-]+)/([a-z0-9.-]+)/([a-z0-9-]+)/([0-9]{8}t[0-9]{6}z-[a-z0-9]+)/manifest[.]json$", RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex ManifestName();
+}

@@ -1,0 +1,211 @@
+using System.Runtime.CompilerServices;
+using System.Security.Cryptography;
+using Amazon.Runtime;
+using Amazon.S3;
+using Amazon.S3.Model;
+
+namespace Dora.Backup.Store;
+
+/// <summary>
+/// An object store that speaks S3. What every such store understands is used and no more: plain bodies, checksums in headers, multipart
+/// uploads. A request that finds no answer is tried again for about a minute and a half. Every error is a <see cref="StoreException"/>.
+/// </summary>
+public sealed class ObjectStore : IDisposable
+{
+    /// <summary>Bytes of a part, and of what is read at once.</summary>
+    public const int PartBytes = 16 * 1024 * 1024;
+
+    private readonly AmazonS3Client _client;
+    private readonly TimeProvider _clock;
+
+    /// <param name="location">Where.</param>
+    /// <param name="credentials">Who asks.</param>
+    /// <param name="authorities">Certificates, in PEM, of those who may sign the store's; null: those of the system.</param>
+    /// <param name="clock">Ends of object locks count from it.</param>
+    /// <param name="tries">How often a request is tried again.</param>
+    public ObjectStore(StoreLocation location, StoreCredentials credentials, string? authorities, TimeProvider clock, int tries = 8)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        ArgumentNullException.ThrowIfNull(credentials);
+        Location = location;
+        _clock = clock;
+        AWSCredentials signer = credentials.SessionToken is { } token
+            ? new SessionAWSCredentials(credentials.AccessKeyId, credentials.SecretAccessKey, token)
+            : new BasicAWSCredentials(credentials.AccessKeyId, credentials.SecretAccessKey);
+        _client = new(signer, new AmazonS3Config
+        {
+            ServiceURL = location.Endpoint.ToString(),
+            AuthenticationRegion = location.Region,
+            ForcePathStyle = location.PathStyle,
+            // By default the client adds a trailer that R2, older MinIO and Ceph do not understand.
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+            RetryMode = RequestRetryMode.Standard,
+            MaxErrorRetry = tries,
+            Timeout = TimeSpan.FromMinutes(5),
+            HttpClientFactory = new StoreConnections(authorities),
+        });
+    }
+
+    /// <summary>Where it is.</summary>
+    public StoreLocation Location { get; }
+
+    /// <inheritdoc/>
+    public void Dispose() => _client.Dispose();
+
+    /// <summary>Writes a small object. One that exists is not replaced where the store heeds <c>If-None-Match</c>.</summary>
+    public async Task<StoredObject> PutAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var sha = SHA256.HashData(content.Span);
+        using var body = new MemoryStream(content.ToArray(), writable: false);
+        var (mode, until) = Lock();
+        var request = new PutObjectRequest
+        {
+            BucketName = Location.Bucket,
+            Key = Location.Key(name),
+            InputStream = body,
+            AutoCloseStream = false,
+            UseChunkEncoding = false,
+            ChecksumSHA256 = Convert.ToBase64String(sha),
+            IfNoneMatch = "*",
+            StorageClass = Class,
+        };
+        if (mode is not null)
+        {
+            request.ObjectLockMode = mode;
+            request.ObjectLockRetainUntilDate = until;
+        }
+
+        var answer = await AskAsync($"writing {name}", () => _client.PutObjectAsync(request, cancellationToken)).ConfigureAwait(false);
+        return new(name, content.Length, Convert.ToHexStringLower(sha), Given(answer.VersionId));
+    }
+
+    /// <summary>Begins to write an object of any size; see <see cref="ObjectWriter"/>.</summary>
+    public ObjectWriter Write(string name) => new(this, name);
+
+    /// <summary>Reads an object, going on where it was when the connection breaks.</summary>
+    public Stream Read(StoredObject stored) => new ObjectReader(this, stored);
+
+    /// <summary>Reads a small object whole.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="most">It is an error when it is longer.</param>
+    /// <param name="cancellationToken">Stops reading.</param>
+    public async Task<byte[]> GetAsync(string name, int most, CancellationToken cancellationToken)
+    {
+        using var answer = await AskAsync($"reading {name}", () => _client.GetObjectAsync(new GetObjectRequest { BucketName = Location.Bucket, Key = Location.Key(name) }, cancellationToken)).ConfigureAwait(false);
+        if (answer.ContentLength > most)
+            throw new StoreException(StoreProblem.Refused, $"reading {name} at {Location}: it has {answer.ContentLength} bytes, and at most {most} are expected: it is not what we wrote");
+        using var content = new MemoryStream((int)answer.ContentLength);
+        await AskAsync($"reading {name}", async () =>
+        {
+            await answer.ResponseStream.CopyToAsync(content, cancellationToken).ConfigureAwait(false);
+            return 0;
+        }).ConfigureAwait(false);
+        return content.Length == answer.ContentLength ? content.ToArray() : throw new StoreException(StoreProblem.Unreachable, $"reading {name} at {Location}: the answer broke off: try again");
+    }
+
+    /// <summary>Every object whose name begins so, in the order of their names.</summary>
+    public async IAsyncEnumerable<ListedObject> ListAsync(string start, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new ListObjectsV2Request { BucketName = Location.Bucket, Prefix = Location.Key(start) };
+        do
+        {
+            var page = await AskAsync("listing", () => _client.ListObjectsV2Async(request, cancellationToken)).ConfigureAwait(false);
+            foreach (var found in page.S3Objects ?? [])
+                yield return new(Name(found.Key), found.Size ?? 0, new DateTimeOffset(found.LastModified ?? default, TimeSpan.Zero));
+            request.ContinuationToken = page.IsTruncated == true ? page.NextContinuationToken : null;
+        }
+        while (request.ContinuationToken is not null);
+    }
+
+    /// <summary>Removes an object, or one version of it.</summary>
+    public Task DeleteAsync(string name, string? version, CancellationToken cancellationToken) =>
+        AskAsync($"removing {name}", () => _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Location.Bucket, Key = Location.Key(name), VersionId = version }, cancellationToken));
+
+    /// <summary>Until when the store keeps a version, as it says itself; null when it is not locked.</summary>
+    public async Task<(bool Compliance, DateTimeOffset Until)?> LockOfAsync(StoredObject stored, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stored);
+        try
+        {
+            var answer = await AskAsync($"reading the lock of {stored.Name}", () => _client.GetObjectRetentionAsync(new GetObjectRetentionRequest { BucketName = Location.Bucket, Key = Location.Key(stored.Name), VersionId = stored.Version }, cancellationToken)).ConfigureAwait(false);
+            return answer.Retention?.RetainUntilDate is { } until ? (answer.Retention.Mode == ObjectLockRetentionMode.Compliance, new DateTimeOffset(until.ToUniversalTime(), TimeSpan.Zero)) : null;
+        }
+        catch (StoreException exception) when (exception.InnerException is AmazonS3Exception { ErrorCode: "NoSuchObjectLockConfiguration" or "ObjectLockConfigurationNotFoundError" or "InvalidRequest" })
+        {
+            return null;
+        }
+    }
+
+    internal async Task<string> BeginAsync(string name, CancellationToken cancellationToken)
+    {
+        var (mode, until) = Lock();
+        var request = new InitiateMultipartUploadRequest { BucketName = Location.Bucket, Key = Location.Key(name), StorageClass = Class };
+        if (mode is not null)
+        {
+            request.ObjectLockMode = mode;
+            request.ObjectLockRetainUntilDate = until;
+        }
+
+        return (await AskAsync($"beginning {name}", () => _client.InitiateMultipartUploadAsync(request, cancellationToken)).ConfigureAwait(false)).UploadId;
+    }
+
+    internal async Task<PartETag> PartAsync(string name, string upload, int number, byte[] buffer, int count, CancellationToken cancellationToken)
+    {
+        using var body = new MemoryStream(buffer, 0, count, writable: false);
+        var request = new UploadPartRequest
+        {
+            BucketName = Location.Bucket,
+            Key = Location.Key(name),
+            UploadId = upload,
+            PartNumber = number,
+            InputStream = body,
+            PartSize = count,
+            UseChunkEncoding = false,
+            // Over TLS the checksum covers the body already; hashing it once more for the signature would only cost.
+            DisablePayloadSigning = Location.Endpoint.Scheme == Uri.UriSchemeHttps,
+            ChecksumSHA256 = Convert.ToBase64String(SHA256.HashData(buffer.AsSpan(0, count))),
+        };
+        var answer = await AskAsync($"writing part {number} of {name}", () => _client.UploadPartAsync(request, cancellationToken)).ConfigureAwait(false);
+        return new(number, answer.ETag) { ChecksumSHA256 = answer.ChecksumSHA256 };
+    }
+
+    internal async Task<string?> EndAsync(string name, string upload, IEnumerable<PartETag> parts, CancellationToken cancellationToken)
+    {
+        var request = new CompleteMultipartUploadRequest { BucketName = Location.Bucket, Key = Location.Key(name), UploadId = upload, PartETags = [.. parts.OrderBy(part => part.PartNumber)], IfNoneMatch = "*" };
+        return Given((await AskAsync($"ending {name}", () => _client.CompleteMultipartUploadAsync(request, cancellationToken)).ConfigureAwait(false)).VersionId);
+    }
+
+    internal Task AbortAsync(string name, string upload, CancellationToken cancellationToken) =>
+        AskAsync($"giving up {name}", () => _client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = Location.Bucket, Key = Location.Key(name), UploadId = upload }, cancellationToken));
+
+    internal async Task<Stream> OpenAsync(StoredObject stored, long from, CancellationToken cancellationToken)
+    {
+        var request = new GetObjectRequest { BucketName = Location.Bucket, Key = Location.Key(stored.Name), VersionId = stored.Version };
+        if (from > 0)
+            request.ByteRange = new ByteRange(from, stored.Bytes - 1);
+        var answer = await AskAsync($"reading {stored.Name}", () => _client.GetObjectAsync(request, cancellationToken)).ConfigureAwait(false);
+        return answer.ResponseStream;
+    }
+
+    private string Name(string key) => Location.Prefix.Length > 0 ? key[(Location.Prefix.Length + 1)..] : key;
+
+    private S3StorageClass? Class => Location.StorageClass is { } name ? new S3StorageClass(name) : null;
+
+    private (ObjectLockMode? Mode, DateTime Until) Lock() =>
+        Location.Lock is { } wish ? (wish.Compliance ? ObjectLockMode.Compliance : ObjectLockMode.Governance, _clock.GetUtcNow().UtcDateTime.AddDays(wish.Days)) : (null, default);
+
+    private static string? Given(string? version) => string.IsNullOrEmpty(version) || version == "null" ? null : version;
+
+    private async Task<T> AskAsync<T>(string what, Func<Task<T>> ask)
+    {
+        try
+        {
+            return await ask().ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is not (StoreException or OperationCanceledException) && StoreException.Of(exception, Location, what) is { } problem)
+        {
+            throw problem;
+        }
+    }
+}
