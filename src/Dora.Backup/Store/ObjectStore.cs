@@ -173,7 +173,18 @@ public sealed class ObjectStore : IDisposable
     internal async Task<string?> EndAsync(string name, string upload, IEnumerable<PartETag> parts, CancellationToken cancellationToken)
     {
         var request = new CompleteMultipartUploadRequest { BucketName = Location.Bucket, Key = Location.Key(name), UploadId = upload, PartETags = [.. parts.OrderBy(part => part.PartNumber)], IfNoneMatch = "*" };
-        return Given((await AskAsync($"ending {name}", () => _client.CompleteMultipartUploadAsync(request, cancellationToken)).ConfigureAwait(false)).VersionId);
+        var version = Given((await AskAsync($"ending {name}", () => _client.CompleteMultipartUploadAsync(request, cancellationToken)).ConfigureAwait(false)).VersionId);
+        await LockAsync(name, version, cancellationToken).ConfigureAwait(false);
+        return version;
+    }
+
+    // Some stores (Ceph before 18) take the lock at the beginning of an upload, and forget it at its end.
+    private async Task LockAsync(string name, string? version, CancellationToken cancellationToken)
+    {
+        if (Lock() is not ({ } mode, var until))
+            return;
+        var retention = new ObjectLockRetention { Mode = mode == ObjectLockMode.Compliance ? ObjectLockRetentionMode.Compliance : ObjectLockRetentionMode.Governance, RetainUntilDate = until };
+        await AskAsync($"locking {name}", () => _client.PutObjectRetentionAsync(new PutObjectRetentionRequest { BucketName = Location.Bucket, Key = Location.Key(name), VersionId = version, Retention = retention }, cancellationToken)).ConfigureAwait(false);
     }
 
     internal Task AbortAsync(string name, string upload, CancellationToken cancellationToken) =>

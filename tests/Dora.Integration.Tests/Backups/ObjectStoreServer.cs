@@ -1,0 +1,74 @@
+using Amazon.Runtime;
+using Amazon.S3;
+using Amazon.S3.Model;
+using Dora.Backup.Store;
+using Dora.Testing;
+using Xunit;
+
+namespace Dora.Integration.Tests.Backups;
+
+/// <summary>A real object store (Ceph's S3 gateway, <c>hack/object-store.sh</c>) over TLS, started for the tests of a class.</summary>
+public sealed class ObjectStoreServer : IAsyncLifetime
+{
+    private static readonly string Script = Path.Combine(GoldenFile.RepositoryRoot, "hack", "object-store.sh");
+    private static int count;
+
+    private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-object-store-{Environment.ProcessId}-{Interlocked.Increment(ref count)}");
+    private int buckets;
+
+    /// <summary>Who signed its certificate, PEM.</summary>
+    public string Authority { get; private set; } = "";
+
+    public Uri Endpoint { get; private set; } = new("https://localhost");
+
+    /// <summary>Who owns the buckets.</summary>
+    public StoreCredentials Owner { get; private set; } = new("", "");
+
+    /// <summary>Somebody whom nothing was granted.</summary>
+    public StoreCredentials Stranger { get; private set; } = new("", "");
+
+    public async ValueTask InitializeAsync()
+    {
+        await HackScript.RunAsync(Script, "up", "--dir", folder);
+        Authority = await File.ReadAllTextAsync(Path.Combine(folder, "ca.crt"));
+        Endpoint = new((await File.ReadAllTextAsync(Path.Combine(folder, "endpoint"))).Trim());
+        Owner = Credentials(await File.ReadAllLinesAsync(Path.Combine(folder, "admin")));
+        await HackScript.RunAsync("bash", "-c", $"{Script} user stranger --dir {folder} >{folder}/stranger");
+        Stranger = Credentials(await File.ReadAllLinesAsync(Path.Combine(folder, "stranger")));
+    }
+
+    public async ValueTask DisposeAsync() => await HackScript.RunAsync(Script, "down", "--dir", folder);
+
+    /// <summary>Ends the gateway, as an outage would.</summary>
+    public Task StopAsync() => HackScript.RunAsync(Script, "stop", "--dir", folder);
+
+    /// <summary>Has it back.</summary>
+    public Task StartAsync() => HackScript.RunAsync(Script, "start", "--dir", folder);
+
+    /// <summary>A fresh bucket.</summary>
+    /// <param name="locked">With versions and object lock.</param>
+    public async Task<string> BucketAsync(bool locked = false)
+    {
+        var name = $"bucket-{Interlocked.Increment(ref buckets)}";
+        using var client = Client();
+        await client.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = locked });
+        return name;
+    }
+
+    /// <summary>The store as the product uses it.</summary>
+    internal ObjectStore Store(string bucket, StoreCredentials? credentials = null, ObjectLock? objectLock = null, TimeProvider? clock = null, string prefix = "backups/eu", int tries = 8) =>
+        new(new(Endpoint, bucket, prefix, Lock: objectLock), credentials ?? Owner, Authority, clock ?? TimeProvider.System, tries);
+
+    /// <summary>The store as somebody else uses it.</summary>
+    public AmazonS3Client Client() => new(new BasicAWSCredentials(Owner.AccessKeyId, Owner.SecretAccessKey), new AmazonS3Config
+    {
+        ServiceURL = Endpoint.ToString(),
+        AuthenticationRegion = "us-east-1",
+        ForcePathStyle = true,
+        RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+        ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+        HttpClientFactory = new StoreConnections(Authority),
+    });
+
+    private static StoreCredentials Credentials(string[] lines) => new(lines[0], lines[1]);
+}
