@@ -1,8 +1,14 @@
 using System.CommandLine;
 using Dora.Agent;
+using Dora.Agent.Backups;
 
 var root = new RootCommand("Works in pods beside databases, and asks the Kubernetes API nothing: what it finds is its last message.")
 {
+    BackupCommands.Stage(),
+    BackupCommands.Backup(),
+    BackupCommands.Restore(),
+    BackupCommands.Verify(),
+    BackupCommands.Alive(),
     VersionCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync().ConfigureAwait(false);

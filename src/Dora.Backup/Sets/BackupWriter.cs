@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using Dora.Backup.Keys;
 using Dora.Backup.Store;
@@ -21,6 +22,9 @@ public sealed record WrittenBackup(BackupManifest Manifest, string ManifestSha25
 /// <summary>Writes backups: what a stream gives is compressed, sealed and stored; the manifest comes last and is read back.</summary>
 public sealed class BackupWriter(ObjectStore store, IKeyWrap keys, TimeProvider clock)
 {
+    /// <summary>Name of the fact by which a tool says how many bytes it gave; it must be true.</summary>
+    public const string CountedBytes = "bytes";
+
     private const int CopyBytes = 1024 * 1024;
 
     /// <summary>Writes one backup. Memory does not depend on its size.</summary>
@@ -75,6 +79,8 @@ public sealed class BackupWriter(ObjectStore store, IKeyWrap keys, TimeProvider 
         }
 
         var facts = await whole(cancellationToken).ConfigureAwait(false);
+        if (facts.TryGetValue(CountedBytes, out var counted) && counted != plain.Bytes.ToString(CultureInfo.InvariantCulture))
+            throw new InvalidDataException($"the engine's tool counted {counted} bytes, and {plain.Bytes} arrived");
         await compressing.CompleteAsync(cancellationToken).ConfigureAwait(false);
         await sealing.CompleteAsync(cancellationToken).ConfigureAwait(false);
         return (plain.Digest, facts);

@@ -1,0 +1,96 @@
+using System.CommandLine;
+using System.Globalization;
+using Dora.Backup.Sets;
+
+namespace Dora.Agent.Backups;
+
+/// <summary>The commands that back up, restore and check.</summary>
+internal static class BackupCommands
+{
+    /// <summary><c>dora-agent backup</c>.</summary>
+    public static Command Backup() => new RunOptions().Command(
+        "backup",
+        "Take what the engine's tool writes into the stage's pipe, compress it, seal it, store it, and read its manifest back.",
+        staged: true,
+        async (run, token) =>
+        {
+            await StackMark.ClaimAsync(run.Store, run.Order.Origin, TimeProvider.System, token).ConfigureAwait(false);
+            run.Heartbeat.Beat(0);
+            await using var source = await run.Stage!.ReadAsync(token).ConfigureAwait(false);
+            var order = new BackupOrder(run.Order.Id, run.Order.Origin, run.Order.Content, run.Order.Facts ?? new Dictionary<string, string>());
+            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).WriteAsync(order, source, run.Stage.EndedAsync, run.Heartbeat.Beat, token).ConfigureAwait(false);
+            return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
+        });
+
+    /// <summary><c>dora-agent restore</c>.</summary>
+    public static Command Restore() => new RunOptions().Command(
+        "restore",
+        "Read a backup, check every byte of it, and give it to the engine's tool through the stage's pipe.",
+        staged: true,
+        async (run, token) =>
+        {
+            var reader = new BackupReader(run.Store, run.Keys);
+            var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
+            await using (var target = await run.Stage!.WriteAsync(token).ConfigureAwait(false))
+            {
+                await reader.CopyToAsync(manifest, target, run.Heartbeat.Beat, token).ConfigureAwait(false);
+                await run.Stage.ApproveAsync(token).ConfigureAwait(false);
+            }
+
+            var facts = await run.Stage.EndedAsync(token).ConfigureAwait(false);
+            return RunReport.Of(manifest) with { Facts = facts };
+        });
+
+    /// <summary><c>dora-agent verify</c>.</summary>
+    public static Command Verify() => new RunOptions().Command(
+        "verify",
+        "Read a backup and check every byte of it; the data goes nowhere.",
+        staged: false,
+        async (run, token) =>
+        {
+            var reader = new BackupReader(run.Store, run.Keys);
+            var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
+            await reader.CopyToAsync(manifest, Stream.Null, run.Heartbeat.Beat, token).ConfigureAwait(false);
+            return RunReport.Of(manifest);
+        });
+
+    /// <summary><c>dora-agent stage</c>.</summary>
+    public static Command Stage()
+    {
+        var folder = new RunOptions().Stage;
+        var command = new Command("stage", "Make the pipe between agent and tool; before both of them.") { folder };
+        command.SetAction(parse =>
+        {
+            try
+            {
+                new Stage(parse.GetValue(folder)!.FullName, TimeProvider.System).Prepare();
+                return 0;
+            }
+            catch (BadOrderException exception)
+            {
+                parse.InvocationConfiguration.Error.WriteLine(exception.Message);
+                return 2;
+            }
+        });
+        return command;
+    }
+
+    /// <summary><c>dora-agent alive</c>.</summary>
+    public static Command Alive()
+    {
+        var heartbeat = new RunOptions().Heartbeat;
+        var most = new Option<int>("--seconds") { Description = "How old the last heartbeat may be.", DefaultValueFactory = _ => 300 };
+        var command = new Command("alive", "Exit 0 while bytes flow; for a liveness probe.") { heartbeat, most };
+        command.SetAction(parse => Backups.Heartbeat.IsAlive(parse.GetValue(heartbeat)!.FullName, TimeSpan.FromSeconds(parse.GetValue(most)), TimeProvider.System) ? 0 : 1);
+        return command;
+    }
+
+    private static async Task<BackupManifest> ManifestAsync(BackupReader reader, Run run, CancellationToken cancellationToken)
+    {
+        var manifest = await reader.ManifestAsync(run.Order.Place, cancellationToken).ConfigureAwait(false);
+        run.Heartbeat.Beat(0);
+        return manifest.Origin.Engine == run.Order.Origin.Engine && manifest.Content == run.Order.Content
+            ? manifest
+            : throw new BadOrderException(string.Create(CultureInfo.InvariantCulture, $"{manifest.Id} holds {manifest.Content} of {manifest.Origin.Engine}, and {run.Order.Content} of {run.Order.Origin.Engine} is asked for"));
+    }
+}

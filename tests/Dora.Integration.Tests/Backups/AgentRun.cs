@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Dora.Agent.Backups;
+using Dora.Backup.Sets;
+using Dora.Backup.Store;
+using Dora.Testing;
+
+namespace Dora.Integration.Tests.Backups;
+
+/// <summary>A run as a pod makes it: a folder with order, credentials and keys, the agent's commands, and an engine's script on the other side of the pipe.</summary>
+internal sealed class AgentRun : IDisposable
+{
+    private static int count;
+
+    private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-run-{Environment.ProcessId}-{Interlocked.Increment(ref count)}");
+
+    public AgentRun(ObjectStoreServer server, string bucket, string id, string content, StoreCredentials? credentials = null, byte[]? key = null)
+    {
+        foreach (var name in (string[])["stage", "store", "keys"])
+            Directory.CreateDirectory(Path.Combine(folder, name));
+        var order = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", "redis", "7.0"), content);
+        File.WriteAllBytes(At("order.json"), JsonSerializer.SerializeToUtf8Bytes(order, AgentJson.Default.RunOrder));
+        File.WriteAllText(At("ca.crt"), server.Authority);
+        File.WriteAllText(At("store/accessKeyId"), (credentials ?? server.Owner).AccessKeyId + "\n");
+        File.WriteAllText(At("store/secretAccessKey"), (credentials ?? server.Owner).SecretAccessKey + "\n");
+        File.WriteAllText(At("keys/current"), Convert.ToBase64String(key ?? SHA256.HashData("a key"u8)) + "\n");
+        File.WriteAllText(At("report"), "");
+    }
+
+    /// <summary>The folder that agent and tool share.</summary>
+    public string Stage => At("stage");
+
+    /// <summary>The last message of the agent's container.</summary>
+    public JsonObject Report => JsonNode.Parse(File.ReadAllText(At("report")))!.AsObject();
+
+    /// <summary>Runs a command of the agent to its end.</summary>
+    public async Task<int> AgentAsync(Command command, CancellationToken cancellationToken)
+    {
+        string[] staged = command.Options.Any(option => option.Name == "--stage") ? ["--stage", Stage] : [];
+        string[] ordered = command.Options.Any(option => option.Name == "--order")
+            ? ["--order", At("order.json"), "--store", At("store"), "--keys", At("keys"), "--ca", At("ca.crt"), "--report", At("report"), "--heartbeat", At("heartbeat")]
+            : [];
+        return await command.Parse([.. ordered, .. staged]).InvokeAsync(new() { Output = TextWriter.Null, Error = TextWriter.Null }, cancellationToken);
+    }
+
+    /// <summary>Makes the pipe, as the pod's first container does.</summary>
+    public Task PrepareAsync(CancellationToken cancellationToken) => AgentAsync(BackupCommands.Stage(), cancellationToken);
+
+    /// <summary>Starts an engine's script.</summary>
+    public ChildProcess Tool(string script, params (string Name, string Value)[] environment)
+    {
+        var variables = new Dictionary<string, string> { ["PATH"] = Environment.GetEnvironmentVariable("PATH")!, ["STAGE"] = Stage };
+        foreach (var (name, value) in environment)
+            variables[name] = value;
+        return new("bash", [Path.Combine(GoldenFile.RepositoryRoot, "src", "Dora.Engines", script)], variables);
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private string At(string name) => Path.Combine(folder, name);
+}
