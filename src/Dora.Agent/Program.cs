@@ -8,6 +8,7 @@ var root = new RootCommand("Works in pods beside databases, and asks the Kuberne
     BackupCommands.Backup(),
     BackupCommands.Restore(),
     BackupCommands.Verify(),
+    BackupCommands.Expire(),
     BackupCommands.Alive(),
     VersionCommand.Create(),
 };

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Dora.Backup.Keeping;
 using Dora.Backup.Sets;
 
 namespace Dora.Agent.Backups;
@@ -44,14 +45,33 @@ internal static class BackupCommands
     /// <summary><c>dora-agent verify</c>.</summary>
     public static Command Verify() => new RunOptions().Command(
         "verify",
-        "Read a backup and check every byte of it; the data goes nowhere.",
+        "Read a backup and check every byte of it, and note in the store that this was done; the data goes nowhere.",
         staged: false,
         async (run, token) =>
         {
             var reader = new BackupReader(run.Store, run.Keys);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             await reader.CopyToAsync(manifest, Stream.Null, run.Heartbeat.Beat, token).ConfigureAwait(false);
+            await reader.NoteAsync(manifest, TimeProvider.System, token).ConfigureAwait(false);
             return RunReport.Of(manifest);
+        });
+
+    /// <summary><c>dora-agent expire</c>.</summary>
+    public static Command Expire() => new RunOptions().Command(
+        "expire",
+        "Remove the backups of an engine that no rule of the order keeps any more; never the newest, nor the newest that was verified, nor what is locked.",
+        staged: false,
+        async (run, token) =>
+        {
+            var folder = run.Order.Place.EngineFolder;
+            var report = await new Expiry(run.Store, TimeProvider.System).RunAsync(folder, run.Order.Keep ?? new(), Zone(run.Order), run.Log, token).ConfigureAwait(false);
+            return new(true, "Completed", "", Facts: new SortedDictionary<string, string>(StringComparer.Ordinal)
+            {
+                ["kept"] = Count(report.Kept),
+                ["removed"] = Count(report.Removed.Count),
+                ["locked"] = Count(report.Locked.Count),
+                ["leftovers"] = Count(report.Leftovers.Count),
+            });
         });
 
     /// <summary><c>dora-agent stage</c>.</summary>
@@ -84,6 +104,12 @@ internal static class BackupCommands
         command.SetAction(parse => Backups.Heartbeat.IsAlive(parse.GetValue(heartbeat)!.FullName, TimeSpan.FromSeconds(parse.GetValue(most)), TimeProvider.System) ? 0 : 1);
         return command;
     }
+
+    private static string Count(int count) => count.ToString(CultureInfo.InvariantCulture);
+
+    private static TimeZoneInfo Zone(RunOrder order) => TimeZoneInfo.TryFindSystemTimeZoneById(order.TimeZone, out var zone)
+        ? zone
+        : throw new BadOrderException($"timeZone '{order.TimeZone}' is not known: use a name of the tz database, such as Europe/Berlin");
 
     private static async Task<BackupManifest> ManifestAsync(BackupReader reader, Run run, CancellationToken cancellationToken)
     {

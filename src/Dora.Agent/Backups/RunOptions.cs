@@ -41,7 +41,7 @@ internal sealed class RunOptions
             using var store = Open(parse, out var order, out var keys);
             var heartbeat = new Heartbeat(parse.GetValue(Heartbeat)!.FullName, parse.InvocationConfiguration.Output, TimeProvider.System);
             var stage = staged ? new Stage(parse.GetValue(Stage)!.FullName, TimeProvider.System) : null;
-            report = await run(new(order, store, keys, stage, heartbeat), cancellationToken).ConfigureAwait(false);
+            report = await run(new(order, store, keys, stage, heartbeat, parse.InvocationConfiguration.Output.WriteLine), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
@@ -79,4 +79,5 @@ internal sealed class RunOptions
 /// <param name="Keys">What opens and seals them.</param>
 /// <param name="Stage">What it shares with the tool, or null.</param>
 /// <param name="Heartbeat">Shows that it gets on.</param>
-internal sealed record Run(RunOrder Order, ObjectStore Store, IKeyWrap Keys, Stage? Stage, Heartbeat Heartbeat);
+/// <param name="Log">Takes a line for the container's log.</param>
+internal sealed record Run(RunOrder Order, ObjectStore Store, IKeyWrap Keys, Stage? Stage, Heartbeat Heartbeat, Action<string> Log);

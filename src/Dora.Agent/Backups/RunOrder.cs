@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Dora.Backup.Keeping;
 using Dora.Backup.Sets;
 using Dora.Backup.Store;
 
@@ -11,7 +12,9 @@ namespace Dora.Agent.Backups;
 /// <param name="Origin">Whose data.</param>
 /// <param name="Content">What form the data has.</param>
 /// <param name="Facts">What is known of it before it begins.</param>
-internal sealed record RunOrder(StoreLocation Store, string Id, BackupOrigin Origin, string Content, IReadOnlyDictionary<string, string>? Facts = null)
+/// <param name="Keep">Which backups stay, of a run that removes others.</param>
+/// <param name="TimeZone">Where days begin, as the tz database names it.</param>
+internal sealed record RunOrder(StoreLocation Store, string Id, BackupOrigin Origin, string Content, IReadOnlyDictionary<string, string>? Facts = null, KeepRules? Keep = null, string TimeZone = "UTC")
 {
     /// <summary>The backup's place.</summary>
     [JsonIgnore]

@@ -163,9 +163,14 @@ internal sealed record ManifestSeal(string Hmac);
 /// <param name="Format">Its format.</param>
 internal sealed record ManifestFormat(int Format);
 
+/// <summary>Says that a backup was once read whole.</summary>
+/// <param name="VerifiedAt">When.</param>
+internal sealed record VerifiedNote(DateTimeOffset VerifiedAt);
+
 /// <summary>The contract of manifests.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(BackupManifest))]
 [JsonSerializable(typeof(ManifestSeal))]
+[JsonSerializable(typeof(VerifiedNote))]
 [JsonSerializable(typeof(ManifestFormat))]
 internal sealed partial class ManifestJson : JsonSerializerContext;

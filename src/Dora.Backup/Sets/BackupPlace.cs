@@ -10,13 +10,23 @@ namespace Dora.Backup.Sets;
 /// <param name="Id">See <see cref="NewId"/>.</param>
 public sealed partial record BackupPlace(string Namespace, string Stack, string Engine, string Id)
 {
-    private const string ManifestFile = "manifest.json";
+    /// <summary>File name of the manifest.</summary>
+    public const string ManifestFile = "manifest.json";
+
+    /// <summary>File name of the note that the backup was once read whole.</summary>
+    public const string VerifiedFile = "verified.json";
 
     /// <summary>What the names of its objects begin with.</summary>
-    public string Folder => $"{Namespace}/{Stack}/{Engine}/{Id}/";
+    public string Folder => $"{EngineFolder}{Id}/";
+
+    /// <summary>What the names of the objects of all backups of its engine begin with.</summary>
+    public string EngineFolder => $"{Namespace}/{Stack}/{Engine}/";
 
     /// <summary>Name of the manifest: a folder without it holds no backup.</summary>
     public string Manifest => Folder + ManifestFile;
+
+    /// <summary>Name of the note that the backup was once read whole, and every byte of it found right.</summary>
+    public string Verified => Folder + VerifiedFile;
 
     /// <summary>Name of one of the objects that hold its data.</summary>
     /// <param name="number">From 1.</param>

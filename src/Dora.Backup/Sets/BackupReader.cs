@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Dora.Backup.Keys;
 using Dora.Backup.Store;
 using Dora.Backup.Streams;
@@ -46,6 +47,21 @@ public sealed class BackupReader(ObjectStore store, IKeyWrap keys)
             throw new SealBrokenException("something follows its end");
         if (digest.Digest != manifest.Plain)
             throw new SealBrokenException($"it holds {digest.Digest.Bytes} bytes with SHA-256 {digest.Digest.Sha256}, and its manifest says {manifest.Plain.Bytes} with {manifest.Plain.Sha256}");
+    }
+
+    /// <summary>Notes in the store that a backup was read whole and found right.</summary>
+    public async Task NoteAsync(BackupManifest manifest, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(clock);
+        try
+        {
+            await store.PutAsync(manifest.Place.Verified, JsonSerializer.SerializeToUtf8Bytes(new VerifiedNote(clock.GetUtcNow()), ManifestJson.Default.VerifiedNote), cancellationToken).ConfigureAwait(false);
+        }
+        catch (StoreException exception) when (exception.Problem == StoreProblem.Exists)
+        {
+            // Once is enough.
+        }
     }
 
     private Task<byte[]> UnwrapAsync(BackupManifest manifest, StreamHeader header, CancellationToken cancellationToken) =>

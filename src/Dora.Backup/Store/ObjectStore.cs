@@ -118,6 +118,22 @@ public sealed class ObjectStore : IDisposable
         while (request.ContinuationToken is not null);
     }
 
+    /// <summary>Every version of every object whose name begins so, in the order of their names.</summary>
+    public async IAsyncEnumerable<ObjectVersion> ListVersionsAsync(string start, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new ListVersionsRequest { BucketName = Location.Bucket, Prefix = Location.Key(start) };
+        bool more;
+        do
+        {
+            var page = await AskAsync("listing", () => _client.ListVersionsAsync(request, cancellationToken)).ConfigureAwait(false);
+            foreach (var found in page.Versions ?? [])
+                yield return new(Name(found.Key), Given(found.VersionId), found.Size ?? 0, new DateTimeOffset(found.LastModified ?? default, TimeSpan.Zero), found.IsLatest == true, found.IsDeleteMarker == true);
+            more = page.IsTruncated == true;
+            (request.KeyMarker, request.VersionIdMarker) = (page.NextKeyMarker, page.NextVersionIdMarker);
+        }
+        while (more);
+    }
+
     /// <summary>Removes an object, or one version of it.</summary>
     public Task DeleteAsync(string name, string? version, CancellationToken cancellationToken) =>
         AskAsync($"removing {name}", () => _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Location.Bucket, Key = Location.Key(name), VersionId = version }, cancellationToken));

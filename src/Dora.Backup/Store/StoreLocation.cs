@@ -57,3 +57,12 @@ public sealed record StoredObject(string Name, long Bytes, string Sha256, string
 /// <param name="Bytes">Its length.</param>
 /// <param name="Modified">When it was written.</param>
 public sealed record ListedObject(string Name, long Bytes, DateTimeOffset Modified);
+
+/// <summary>One version of an object, as a listing shows it.</summary>
+/// <param name="Name">Its name below the location's prefix.</param>
+/// <param name="Version">Its version; null where the bucket keeps none.</param>
+/// <param name="Bytes">Its length.</param>
+/// <param name="Modified">When it was written.</param>
+/// <param name="Latest">Whether it is what a reader gets.</param>
+/// <param name="Marker">Whether it only says that the object was removed.</param>
+public sealed record ObjectVersion(string Name, string? Version, long Bytes, DateTimeOffset Modified, bool Latest, bool Marker);
