@@ -10,8 +10,8 @@ usage() {
 Usage: hack/test.sh [--fast]
 
 Builds everything and runs every test that needs no pods: unit, property and golden tests, and
-integration tests on a real kube-apiserver with etcd, a current CRD server, PostgreSQL, Redis and
-InfluxDB 1.6; InfluxDB 2 is a scripted server, unless an address is given.
+integration tests on a real kube-apiserver with etcd, a current CRD server, PostgreSQL, Redis,
+InfluxDB 1.6 and an object store (Ceph's gateway); InfluxDB 2 is a scripted server, unless an address is given.
 What is missing is installed (Debian, root) and kept in the cache ($DORA_CACHE, /var/cache/dora);
 the first run therefore builds Kubernetes (about 8 minutes) and the CRD server (about 15 minutes).
 Ends with a line `N passed, N failed`.
@@ -49,7 +49,7 @@ main() {
         run_tests "$project"
     done
     if [ "$fast" = false ]; then
-        apt_install postgresql-15 patroni etcd-server redis-server redis-sentinel influxdb influxdb-client curl nodejs pgbouncer
+        apt_install postgresql-15 patroni etcd-server redis-server redis-sentinel influxdb influxdb-client curl nodejs pgbouncer ceph-mon ceph-osd radosgw zstd
         # The tests start these themselves; built here, the build shows its progress.
         "$HACK/apiserver.sh" build
         "$HACK/crd-server.sh" build

@@ -57,15 +57,20 @@ public sealed class SecretKeys : IKeyWrap
             throw new KeyRefusedException($"the data key was sealed by key {wrapped.Id}, which the Secret does not hold; it holds {string.Join(", ", _keys.Keys.Order(StringComparer.Ordinal))}: put the old key back under another name");
         try
         {
-            using var aes = Aes.Create();
-            aes.SetKey(key);
-            var plain = aes.DecryptKeyWrapPadded(Convert.FromBase64String(wrapped.Text));
+            var plain = Open(key, Convert.FromBase64String(wrapped.Text));
             return plain.Length == 32 ? Task.FromResult(plain) : throw new KeyRefusedException($"the data key that key {wrapped.Id} sealed has the wrong length");
         }
         catch (Exception exception) when (exception is CryptographicException or FormatException or ArgumentException)
         {
             throw new KeyRefusedException($"the data key that key {wrapped.Id} sealed was changed", exception);
         }
+    }
+
+    private static byte[] Open(byte[] key, byte[] wrapped)
+    {
+        using var aes = Aes.Create();
+        aes.SetKey(key);
+        return aes.DecryptKeyWrapPadded(wrapped);
     }
 
     private static byte[] Decode(string name, byte[] value)
@@ -75,7 +80,7 @@ public sealed class SecretKeys : IKeyWrap
         var key = new byte[32];
         return Convert.TryFromBase64String(Encoding.ASCII.GetString(value).Trim(), key, out var count) && count == 32
             ? key
-            : throw new ArgumentException($"key '{name}' of the Secret is not 32 bytes, nor their base64: make one by: openssl rand -base64 32");
+            : throw new ArgumentException($"key '{name}' of the Secret is not 32 bytes, nor their base64: make one by: openssl rand -base64 32", nameof(value));
     }
 
     // Tells the key from others and nothing else of it.

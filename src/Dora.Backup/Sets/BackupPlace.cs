@@ -40,8 +40,8 @@ public sealed partial record BackupPlace(string Namespace, string Stack, string 
 
     /// <summary>The place that a manifest's name tells; null for any other object.</summary>
     public static BackupPlace? OfManifest(string name) =>
-        ManifestName().Match(name) is { Success: true } match ? new(match.Groups[1].Value, match.Groups[2].Value, match.Groups[3].Value, match.Groups[4].Value) : null;
+        ManifestName().Match(name) is { Success: true } match ? new(match.Groups["namespace"].Value, match.Groups["stack"].Value, match.Groups["engine"].Value, match.Groups["id"].Value) : null;
 
-    [GeneratedRegex("^([a-z0-9-]+)/([a-z0-9.-]+)/([a-z0-9-]+)/([0-9]{8}t[0-9]{6}z-[a-z0-9]+)/manifest[.]json$", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("^(?<namespace>[a-z0-9-]+)/(?<stack>[a-z0-9.-]+)/(?<engine>[a-z0-9-]+)/(?<id>[0-9]{8}t[0-9]{6}z-[a-z0-9]+)/manifest[.]json$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex ManifestName();
 }

@@ -230,9 +230,9 @@ public sealed class ObjectStore : IDisposable
         {
             return await ask().ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is not (StoreException or OperationCanceledException) && StoreException.Of(exception, Location, what) is { } problem)
+        catch (Exception exception) when (exception is not (StoreException or OperationCanceledException) && StoreException.IsOne(exception))
         {
-            throw problem;
+            throw StoreException.Of(exception, Location, what);
         }
     }
 }

@@ -47,13 +47,12 @@ public sealed class StoreException : IOException
     /// <summary>What is wrong.</summary>
     public StoreProblem Problem { get; }
 
-    /// <summary>What an error of the client means; null for one that is no answer of a store.</summary>
-    internal static StoreException? Of(Exception exception, StoreLocation at, string what) => exception switch
-    {
-        AmazonS3Exception answer => Of(answer, at, what),
-        AmazonClientException or HttpRequestException or IOException or SocketException or TimeoutException => Unanswered(exception, at, what),
-        _ => null,
-    };
+    /// <summary>Whether an error of the client is about the store.</summary>
+    internal static bool IsOne(Exception exception) => exception is AmazonClientException or AmazonServiceException or HttpRequestException or IOException or SocketException or TimeoutException;
+
+    /// <summary>What an error of the client means.</summary>
+    internal static StoreException Of(Exception exception, StoreLocation at, string what) =>
+        exception is AmazonS3Exception answer ? Of(answer, at, what) : Unanswered(exception, at, what);
 
     private static StoreException Of(AmazonS3Exception answer, StoreLocation at, string what)
     {

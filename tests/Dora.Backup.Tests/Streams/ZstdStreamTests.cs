@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Dora.Backup.Streams;
 using FsCheck;
 using FsCheck.Fluent;
@@ -42,22 +41,6 @@ public sealed class ZstdStreamTests
     public void Random_bytes_are_refused() => Check.One(
         Config.QuickThrowOnFailure.WithMaxTest(300),
         Prop.ForAll(ArbMap.Default.ArbFor<byte[]>(), bytes => bytes.Length == 0 || Record.Exception(() => Decompress(bytes, 1000)) is InvalidDataException));
-
-    [Fact]
-    public async Task The_program_zstd_reads_what_we_write()
-    {
-        var data = SealedStreamTests.Bytes(1_000_000);
-        using var process = Process.Start(new ProcessStartInfo("zstd", ["-dc"]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
-        using var output = new MemoryStream();
-        var reading = process.StandardOutput.BaseStream.CopyToAsync(output, Token);
-        await process.StandardInput.BaseStream.WriteAsync(Compress(data, 77_777), Token);
-        process.StandardInput.Close();
-        await reading;
-        await process.WaitForExitAsync(Token);
-
-        Assert.Equal(0, process.ExitCode);
-        Assert.Equal(data, output.ToArray());
-    }
 
     private static byte[] Compress(byte[] data, int step)
     {

@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dora.Agent.Backups;
-using Dora.Backup.Sets;
 using Dora.Backup.Store;
 using Dora.Testing;
 

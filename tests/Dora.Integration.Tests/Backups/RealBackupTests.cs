@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using Amazon.S3;
 using Amazon.S3.Model;
 using Dora.Backup.Keys;
 using Dora.Backup.Sets;
