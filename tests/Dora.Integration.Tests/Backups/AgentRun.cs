@@ -15,11 +15,11 @@ internal sealed class AgentRun : IDisposable
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-run-{Environment.ProcessId}-{Interlocked.Increment(ref count)}");
 
-    public AgentRun(ObjectStoreServer server, string bucket, string id, string content, StoreCredentials? credentials = null, byte[]? key = null)
+    public AgentRun(ObjectStoreServer server, string bucket, string id, string content, StoreCredentials? credentials = null, byte[]? key = null, string engine = "redis")
     {
         foreach (var name in (string[])["stage", "store", "keys"])
             Directory.CreateDirectory(Path.Combine(folder, name));
-        var order = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", "redis", "7.0"), content);
+        var order = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", engine, "1"), content);
         File.WriteAllBytes(At("order.json"), JsonSerializer.SerializeToUtf8Bytes(order, AgentJson.Default.RunOrder));
         File.WriteAllText(At("ca.crt"), server.Authority);
         File.WriteAllText(At("store/accessKeyId"), (credentials ?? server.Owner).AccessKeyId + "\n");

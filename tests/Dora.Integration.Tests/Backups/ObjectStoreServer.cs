@@ -70,5 +70,17 @@ public sealed class ObjectStoreServer : IAsyncLifetime
         HttpClientFactory = new StoreConnections(Authority),
     });
 
+    /// <summary>Changes one bit in the middle of an object.</summary>
+    public async Task FlipAsync(string bucket, string key, CancellationToken cancellationToken)
+    {
+        using var client = Client();
+        using var answer = await client.GetObjectAsync(bucket, key, cancellationToken);
+        using var content = new MemoryStream();
+        await answer.ResponseStream.CopyToAsync(content, cancellationToken);
+        content.GetBuffer()[content.Length / 2] ^= 1;
+        content.Position = 0;
+        await client.PutObjectAsync(new() { BucketName = bucket, Key = key, InputStream = content }, cancellationToken);
+    }
+
     private static StoreCredentials Credentials(string[] lines) => new(lines[0], lines[1]);
 }

@@ -112,7 +112,7 @@ public sealed class RealRedisBackupTests(ObjectStoreServer store) : IClassFixtur
         await source.FillAsync(100);
         using var run = new AgentRun(store, bucket, Id, "redis-rdb");
         await BackupAsync(run, source);
-        await FlipAsync(bucket);
+        await store.FlipAsync(bucket, $"backups/payments/ledger/redis/{Id}/data-00001", Token);
         using var restore = new AgentRun(store, bucket, Id, "redis-rdb");
         await using var target = BackupRedis.Create();
 
@@ -192,18 +192,6 @@ public sealed class RealRedisBackupTests(ObjectStoreServer store) : IClassFixtur
         var code = await run.AgentAsync(BackupCommands.Restore(), Token);
         await tool.EndedAsync(Token);
         return code;
-    }
-
-    private async Task FlipAsync(string bucket)
-    {
-        using var client = store.Client();
-        var key = $"backups/payments/ledger/redis/{Id}/data-00001";
-        using var answer = await client.GetObjectAsync(bucket, key, Token);
-        using var content = new MemoryStream();
-        await answer.ResponseStream.CopyToAsync(content, Token);
-        content.GetBuffer()[content.Length / 2] ^= 1;
-        content.Position = 0;
-        await client.PutObjectAsync(new() { BucketName = bucket, Key = key, InputStream = content }, Token);
     }
 
     private static async Task<List<string>> NamesAsync(ObjectStore store)

@@ -1,0 +1,134 @@
+using System.Globalization;
+using Dora.Agent.Backups;
+using Dora.Integration.Tests.Postgres;
+using Npgsql;
+using Xunit;
+
+namespace Dora.Integration.Tests.Backups;
+
+/// <summary>Databases are dumped to a real object store by the pod's own scripts and the agent, and restored into others.</summary>
+public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServer postgres) : IClassFixture<ObjectStoreServer>, IClassFixture<PostgresServer>
+{
+    private const string Id = "20261121t030000z-a1b2c3";
+    private const string Password = "backup-Zk3w9Rt5";
+
+    private static int count;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_database_comes_back_row_by_row_as_it_was_when_the_dump_began()
+    {
+        var (bucket, source, target) = (await store.BucketAsync(), await DatabaseAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE orders (id bigint PRIMARY KEY, note text); INSERT INTO orders SELECT n, 'note ' || n || E'\\n\\t\\\\.' FROM generate_series(1, 5000) n; CREATE TABLE empty (); CREATE VIEW large AS SELECT * FROM orders WHERE id > 4000");
+        using var backup = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal(0, await BackupAsync(backup, source));
+        using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal(0, await RestoreAsync(restore, target));
+
+        Assert.Equal("5000", (string?)backup.Report["facts"]!["rows"]);
+        Assert.Equal("5000", (string?)backup.Report["facts"]!["rows:public.orders"]);
+        Assert.Equal((string?)backup.Report["facts"]!["rows"], (string?)restore.Report["facts"]!["rows"]);
+        const string Digest = "SELECT md5(string_agg(o::text, '|' ORDER BY id)) FROM orders o";
+        Assert.Equal(await AskAsync(source, Digest), await AskAsync(target, Digest));
+        Assert.Equal("1000", await AskAsync(target, "SELECT count(*) FROM large"));
+    }
+
+    [Theory]
+    [InlineData("schema", "0")]
+    [InlineData("data", "3")]
+    public async Task Parts_of_a_database_can_be_dumped(string parts, string rows)
+    {
+        var (bucket, source) = (await store.BucketAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 3)");
+        using var run = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+
+        Assert.Equal(0, await BackupAsync(run, source, parts));
+        Assert.Equal(rows, (string?)run.Report["facts"]!["rows"]);
+    }
+
+    [Fact]
+    public async Task A_database_that_holds_anything_is_not_written_over()
+    {
+        var (bucket, source, target) = (await store.BucketAsync(), await DatabaseAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE t (id int)");
+        await ExecuteAsync(target, "CREATE TABLE mine (id int)");
+        using var run = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        await BackupAsync(run, source);
+        using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+
+        Assert.Equal(1, await RestoreAsync(restore, target));
+        Assert.Contains("holds 1 relations already", (string)restore.Report["message"]!, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_restore_that_breaks_off_leaves_an_empty_database()
+    {
+        var (bucket, source, target) = (await store.BucketAsync(), await DatabaseAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE t (id int, filler text); INSERT INTO t SELECT n, md5(n::text) FROM generate_series(1, 60000) n");
+        using var run = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal(0, await BackupAsync(run, source));
+        await FlipAsync(bucket);
+        using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+
+        Assert.Equal(1, await RestoreAsync(restore, target));
+        Assert.Equal("BackupBroken", (string?)restore.Report["reason"]);
+        Assert.Equal("0", await AskAsync(target, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"));
+    }
+
+    [Fact]
+    public async Task A_database_that_is_not_there_is_named_and_nothing_is_stored()
+    {
+        using var run = new AgentRun(store, await store.BucketAsync(), Id, "postgres-dump", engine: "postgres");
+        await DatabaseAsync();
+
+        Assert.Equal(1, await BackupAsync(run, "nowhere"));
+        Assert.Equal("ToolFailed", (string?)run.Report["reason"]);
+        Assert.Contains("\"nowhere\" does not exist", (string)run.Report["message"]!, StringComparison.Ordinal);
+    }
+
+    private async Task<int> BackupAsync(AgentRun run, string database, string parts = "all")
+    {
+        await run.PrepareAsync(Token);
+        await using var tool = run.Tool("Postgres/scripts/backup-postgres.sh", [.. Login("backup", Password, database), ("PARTS", parts)]);
+        var code = await run.AgentAsync(BackupCommands.Backup(), Token);
+        await tool.EndedAsync(Token);
+        return code;
+    }
+
+    private async Task<int> RestoreAsync(AgentRun run, string database)
+    {
+        await run.PrepareAsync(Token);
+        await using var tool = run.Tool("Postgres/scripts/restore-postgres.sh", Login("postgres", PostgresServer.SuperuserPassword, database));
+        var code = await run.AgentAsync(BackupCommands.Restore(), Token);
+        await tool.EndedAsync(Token);
+        return code;
+    }
+
+    private (string, string)[] Login(string user, string password, string database) =>
+        [("PGHOST", "127.0.0.1"), ("PGPORT", postgres.Port.ToString(CultureInfo.InvariantCulture)), ("PGUSER", user), ("PGPASSWORD", password), ("PGDATABASE", database), ("PGSSLMODE", "disable")];
+
+    private async Task<string> DatabaseAsync()
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"dumped_{Interlocked.Increment(ref count)}");
+        await ExecuteAsync("postgres", $"CREATE DATABASE {name}");
+        await ExecuteAsync("postgres", $"DO $$ BEGIN CREATE ROLE backup LOGIN PASSWORD '{Password}' IN ROLE pg_read_all_data; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+        return name;
+    }
+
+    private async Task ExecuteAsync(string database, string statement)
+    {
+        await using var source = postgres.Source("postgres", PostgresServer.SuperuserPassword, database);
+        await using var command = source.CreateCommand(statement);
+        await command.ExecuteNonQueryAsync(Token);
+    }
+
+    private async Task<string?> AskAsync(string database, string query)
+    {
+        await using var source = postgres.Source("postgres", PostgresServer.SuperuserPassword, database);
+        await using var command = source.CreateCommand(query);
+        return (await command.ExecuteScalarAsync(Token))?.ToString();
+    }
+
+    private Task FlipAsync(string bucket) => store.FlipAsync(bucket, $"backups/payments/ledger/postgres/{Id}/data-00001", Token);
+}
