@@ -42,6 +42,9 @@ internal sealed record RunReport(
 {
     private const int LongestBytes = 4096;
 
+    // A letter may take six bytes (\u00e4); the rest of a report has a few hundred.
+    private const int LongestMessage = 500;
+
     /// <summary>Of a backup that is there.</summary>
     public static RunReport Of(BackupManifest manifest, string? sha256 = null, string? version = null)
     {
@@ -83,7 +86,7 @@ internal sealed record RunReport(
         if (bytes.Length <= LongestBytes)
             return bytes;
         // Facts stand in the manifest too; a message says the most at its beginning.
-        return (this with { Facts = null, Message = Message.Length > 1000 ? Message[..1000] : Message }).Bytes();
+        return (this with { Facts = null, Message = Message.Length > LongestMessage ? Message[..LongestMessage] : Message }).Bytes();
     }
 
     private byte[] Bytes() => JsonSerializer.SerializeToUtf8Bytes(this, AgentJson.Default.RunReport);
