@@ -1,5 +1,3 @@
-using System.CommandLine;
-
 namespace Dora.Agent.Tests;
 
 public sealed class VersionTests

@@ -15,7 +15,18 @@ public static class NetworkRules
         foreach (var violation in Each($"{Root}.clients", network?.Clients, Client)
             .Concat(Each($"{Root}.monitoring", network?.Monitoring, Client))
             .Concat(Each($"{Root}.egress", network?.Egress, Destination))
-            .Concat(Each($"{Root}.apiServer", network?.ApiServer, Range)))
+            .Concat(Each($"{Root}.apiServer", network?.ApiServer, Range))
+            .Concat(Probe($"{Root}.probe", network?.Probe)))
+            yield return violation;
+    }
+
+    private static IEnumerable<Violation> Probe(string path, NetworkProbe? probe)
+    {
+        if (probe is null)
+            yield break;
+        if (RotationSettings.Parse(probe.Interval) is null || probe.Interval.EndsWith('m'))
+            yield return new($"{path}.interval", $"'{probe.Interval}' is no interval", "use hours, days or weeks, such as 1d");
+        foreach (var violation in PodRules.Check(path, new(Image: probe.Image)))
             yield return violation;
     }
 

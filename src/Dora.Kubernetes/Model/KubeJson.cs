@@ -15,6 +15,7 @@ namespace Dora.Kubernetes.Model;
 [JsonSerializable(typeof(KubeList<Pod>))]
 [JsonSerializable(typeof(KubeList<StatefulSet>))]
 [JsonSerializable(typeof(KubeList<Deployment>))]
+[JsonSerializable(typeof(KubeList<Job>))]
 [JsonSerializable(typeof(KubeList<PersistentVolumeClaim>))]
 [JsonSerializable(typeof(KubeList<StorageClass>))]
 [JsonSerializable(typeof(KubeList<PodDisruptionBudget>))]
@@ -91,6 +92,9 @@ public static class KubeTypes
 
     /// <summary>Deployments.</summary>
     public static KubeType<Deployment> Deployments { get; } = new(new(Apps, "v1", "deployments", "Deployment"), KubeJson.Wire.Deployment, KubeJson.Wire.KubeListDeployment);
+
+    /// <summary>Jobs.</summary>
+    public static KubeType<Job> Jobs { get; } = new(new("batch", "v1", "jobs", "Job"), KubeJson.Wire.Job, KubeJson.Wire.KubeListJob);
 
     /// <summary>StorageClasses.</summary>
     public static KubeType<StorageClass> StorageClasses { get; } = new(new("storage.k8s.io", "v1", "storageclasses", "StorageClass", Namespaced: false), KubeJson.Wire.StorageClass, KubeJson.Wire.KubeListStorageClass);

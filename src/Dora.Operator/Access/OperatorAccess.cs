@@ -45,6 +45,8 @@ internal static class OperatorAccess
         On(KubeTypes.RoleBindings.Resource, Own),
         On(KubeTypes.PodDisruptionBudgets.Resource, Own),
         On(KubeTypes.NetworkPolicies.Resource, Own),
+        // A pod that tries what the network keeps out; a Job is never changed.
+        On(KubeTypes.Jobs.Resource, [.. Watch, "create", "delete"]),
         // Claims are made by StatefulSets; the operator grows them, owns or disowns them, and removes those it owns.
         On(KubeTypes.PersistentVolumeClaims.Resource, [.. Watch, "patch", "delete"]),
         // Roles are labels of pods; a member restarts by the deletion of its pod.

@@ -18,6 +18,7 @@ public sealed class StackEvents(EventRecorder recorder)
         Stalled(stack, now);
         Unprotected(stack, now);
         Unencrypted(stack, now);
+        Unsegmented(stack, now);
         Authority(stack, report);
         Certificates(stack, now);
         NotCurrent(stack, now);
@@ -73,6 +74,13 @@ public sealed class StackEvents(EventRecorder recorder)
         // Of a stack that never was, its condition says enough.
         if (now.Conditions.Find(ConditionTypes.EncryptedInTransit) is { Status: Conditions.False } condition
             && stack.Status?.Conditions.Find(ConditionTypes.EncryptedInTransit) is { Status: Conditions.True })
+            Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
+    }
+
+    private void Unsegmented(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        var before = stack.Status?.Conditions.Find(ConditionTypes.NetworkSegmented);
+        if (now.Conditions.Find(ConditionTypes.NetworkSegmented) is { Status: Conditions.False } condition && condition.Message != before?.Message)
             Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
     }
 

@@ -29,11 +29,13 @@ public static class StackPlanner
         var wanted = certificates.Objects.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)).ToHashSet();
         var claims = new List<ClaimPlan>();
         var sound = new HashSet<string>(StringComparer.Ordinal);
+        var policies = new List<Network.WantedPolicy>();
         foreach (var engine in engines)
         {
             var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
             var desired = engine.Cluster.Render(engine.Observed);
             wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
+            policies.AddRange(desired.Where(manifest => manifest.Resource == KubeTypes.NetworkPolicies.Resource).Select(manifest => new Network.WantedPolicy(engine, manifest, Apply(manifest, observed) is null)));
             found.AddRange(Collisions(engine, desired, observed));
             violations.AddRange(found.Except(violations));
             if (found.Count == 0)
@@ -48,8 +50,11 @@ public static class StackPlanner
         // A settings error may hide what an engine wants; then nothing of the stack is removed.
         if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
+        if (free)
+            steps.AddRange(Network.ProbeRules.Steps(policies, observed, sound: violations.Count == 0));
         return new(steps, violations, engines)
         {
+            Network = new(policies),
             Certificates = certificates,
             Rotations = free ? Operator.Credentials.Rotation.RotationPlan.Of(engines.Where(engine => sound.Contains(engine.Engine.Name)), observed) : [],
             Volumes = [.. claims.SelectMany(plan => plan.Problems)],
@@ -263,7 +268,8 @@ public static class StackPlanner
         var names = engines.Select(engine => engine.Engine.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var (id, live) in observed.Live)
         {
-            if (wanted.Contains(id) || live.Meta.DeletionTimestamp is not null || !live.Meta.OwnedBy(observed.Stack))
+            // Jobs come and go by rules of their own.
+            if (wanted.Contains(id) || live.Object is Job || live.Meta.DeletionTimestamp is not null || !live.Meta.OwnedBy(observed.Stack))
                 continue;
             var data = id.Resource == KubeTypes.PersistentVolumeClaims.Resource || live.Meta.Annotation(Labels.AppliedHash) is null;
             if (!data || !names.Contains(live.Meta.Label(Labels.Engine) ?? ""))

@@ -110,6 +110,8 @@ public sealed class OperatorAccessTests
         PlanStep.SetOwner owner => [On(owner.Resource, "patch")],
         PlanStep.RestartMember => [On(KubeTypes.Pods.Resource, "delete")],
         PlanStep.LabelRole => [On(KubeTypes.Pods.Resource, "patch")],
+        PlanStep.RunProbe => [On(KubeTypes.Jobs.Resource, "create")],
+        PlanStep.EndProbe => [On(KubeTypes.Jobs.Resource, "delete")],
         PlanStep.Command => [],
         _ => throw new ArgumentException($"say which rights {step.GetType().Name} needs", nameof(step)),
     };

@@ -7,6 +7,7 @@ using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 using Dora.Operator.Tests.Certificates;
+using Dora.Operator.Tests.Network;
 using Dora.Testing;
 
 namespace Dora.Operator.Tests.Access;
@@ -32,6 +33,7 @@ internal static class PlansOfEveryKind
         }
 
         steps.AddRange(OfCertificates());
+        steps.AddRange(OfProbes());
         return steps;
     }
 
@@ -49,6 +51,15 @@ internal static class PlansOfEveryKind
             .. objects.Select(manifest => new PlanStep.Apply(manifest, "hash", ObjectChangeKind.Missing)),
             .. objects.Select(manifest => new PlanStep.Prune(manifest.Resource, manifest.Name, "uid")),
         ];
+    }
+
+    /// <summary>A try of the network, and the end of one that is not wanted.</summary>
+    private static IEnumerable<PlanStep> OfProbes()
+    {
+        var world = new ProbeWorld();
+        var begun = world.Plan().Steps;
+        world.Started();
+        return [.. begun, .. world.Plan(world.Without).Steps];
     }
 
     /// <summary>An object by its kind.</summary>
