@@ -9,7 +9,9 @@ public sealed record NetworkStatus(
     [property: Description("Digest of the NetworkPolicies that are wanted."), MaxLength(NetworkStatus.LongestDigest)]
     string? Policies = null,
     [property: Description("What the last try showed; there once it was tried.")]
-    NetworkProbeStatus? Probe = null)
+    NetworkProbeStatus? Probe = null,
+    [property: Description("Entries of spec.network.clients and .monitoring that match no pod or no namespace now."), MaxItems(2 * NetworkSettings.MostClients), MaxLength(64)]
+    IReadOnlyList<string>? IdleClients = null)
 {
     /// <summary>Longest digest, with its algorithm.</summary>
     public const int LongestDigest = 80;

@@ -69,6 +69,8 @@ internal static class OperatorAccess
         On(KubeTypes.ValidatingAdmissionPolicies.Resource, ["get"]) with { ResourceNames = [DeletionGuard.PolicyName] },
         On(KubeTypes.ValidatingAdmissionPolicyBindings.Resource, ["get"]) with { ResourceNames = [DeletionGuard.PolicyName] },
         On(KubeTypes.StorageClasses.Resource, ["get"]),
+        // Whether a selector of clients finds any; there is no way to ask for that by name.
+        On(KubeTypes.Namespaces.Resource, ["list"]),
     ];
 
     /// <summary>Rights in the operator's own namespace. A create cannot be bound to a name.</summary>

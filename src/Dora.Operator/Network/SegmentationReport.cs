@@ -24,8 +24,13 @@ internal static class SegmentationReport
         var wished = ProbeRules.Wish(observed.Stack) is not null;
         var job = wished ? ProbeRules.Jobs(observed).FirstOrDefault(job => job.Metadata.Name != before?.Probe?.Job) : null;
         var probe = !wished ? null : job is null ? before?.Probe : ProbeJudge.Judge(job, network, observed) ?? before?.Probe;
-        return (new(network.Digest, probe), Missing(network, observed, report) ?? (wished ? Judge(network, observed, report, job, probe) : Declared(network)));
+        var idle = observed.IdleClients.Count > 0 ? observed.IdleClients : null;
+        var condition = Missing(network, observed, report) ?? (wished ? Judge(network, observed, report, job, probe) : Declared(network));
+        return (new(network.Digest, probe, idle), idle is null ? condition : condition with { Message = StackStatus.Cut($"{condition.Message}; {Nobody(idle)}") });
     }
+
+    /// <summary>What is said of clients that are nobody.</summary>
+    public static string Nobody(IEnumerable<string> idle) => $"{string.Join(", ", idle)}: no pod matches now; compare the selectors with the labels of pods and namespaces";
 
     // Nothing is kept out where a policy is not there, whatever the network does.
     private static Condition? Missing(NetworkPlan network, StackObservation observed, ExecutionReport report)

@@ -19,6 +19,7 @@ public sealed class StackEvents(EventRecorder recorder)
         Unprotected(stack, now);
         Unencrypted(stack, now);
         Unsegmented(stack, now);
+        IdleClients(stack, now);
         Authority(stack, report);
         Certificates(stack, now);
         NotCurrent(stack, now);
@@ -82,6 +83,12 @@ public sealed class StackEvents(EventRecorder recorder)
         var before = stack.Status?.Conditions.Find(ConditionTypes.NetworkSegmented);
         if (now.Conditions.Find(ConditionTypes.NetworkSegmented) is { Status: Conditions.False } condition && condition.Message != before?.Message)
             Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
+    }
+
+    private void IdleClients(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        if ((now.Network?.IdleClients ?? []).Except(stack.Status?.Network?.IdleClients ?? []).ToList() is { Count: > 0 } idle)
+            Record(stack, KubeEventType.Warning, "ClientMatchesNothing", "Validate", Network.SegmentationReport.Nobody(idle));
     }
 
     private void Unprotected(ComplianceStack stack, ComplianceStackStatus now)

@@ -6,6 +6,7 @@ using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
 using Dora.Operator.Credentials.Rotation;
+using Dora.Operator.Network;
 using Dora.Operator.Transport;
 
 namespace Dora.Operator.Stacks;
@@ -16,6 +17,7 @@ public sealed class StackObserver(
     CredentialStore credentials,
     VaultCredentials vault,
     CertManagerView certManager,
+    ClientView clients,
     WriteJournal journal,
     HealthStore health,
     TransportStore transport,
@@ -30,6 +32,7 @@ public sealed class StackObserver(
         if (view.Find(key) is not { } cached)
         {
             vault.Forget(key);
+            clients.Forget(key);
             return null;
         }
 
@@ -68,6 +71,7 @@ public sealed class StackObserver(
             Ports = transport.Of(key),
             Now = clock.GetUtcNow(),
             CertManager = served,
+            IdleClients = await clients.ReadAsync(cached, cancellationToken).ConfigureAwait(false),
             Refusals = journal.Refusals(key),
             Vault = wanted,
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,

@@ -65,7 +65,8 @@ public sealed class OperatorAccessTests
             right => right.Verb is "*" or "escalate" or "bind" or "impersonate" || right.Resource.Contains('*', StringComparison.Ordinal) || right.Resource is "pods/exec" or "nodes");
 
     [Fact]
-    public void What_belongs_to_no_namespace_is_only_read_and_by_name() => Assert.All(OperatorAccess.Cluster, rule => Assert.Equal(["get"], rule.Verbs));
+    public void What_belongs_to_no_namespace_is_only_read_and_by_name_but_for_namespaces() =>
+        Assert.All(OperatorAccess.Cluster, rule => Assert.Equal(rule.Resources is ["namespaces"] ? ["list"] : ["get"], rule.Verbs));
 
     [Fact]
     public void The_lease_is_taken_by_name() =>

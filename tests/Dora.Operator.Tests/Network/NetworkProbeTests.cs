@@ -263,4 +263,14 @@ public sealed class NetworkProbeTests
         var unreadable = world.Pass(observed => observed with { Unreadable = new Dictionary<KubeResource, string> { [KubeTypes.NetworkPolicies.Resource] = "forbidden" } });
         Assert.Equal(("Unknown", "Unreadable"), (unreadable.Status, unreadable.Reason));
     }
+
+    [Fact]
+    public void Clients_that_are_nobody_are_named_beside_the_verdict()
+    {
+        var world = new ProbeWorld("{}");
+        var condition = world.Pass(observed => observed with { IdleClients = ["spec.network.clients[1]"] });
+        Assert.Equal(("Unknown", "NotProbed"), (condition.Status, condition.Reason));
+        Assert.Contains("spec.network.clients[1]: no pod matches now", condition.Message, StringComparison.Ordinal);
+        Assert.Equal(["spec.network.clients[1]"], world.Status!.IdleClients);
+    }
 }
