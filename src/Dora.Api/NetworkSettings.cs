@@ -17,10 +17,23 @@ public sealed record NetworkSettings(
     [property: Description("Addresses of the API server, as seen from pods, e.g. 10.0.0.1/32; Patroni asks it who leads. Default: any address, on the ports 443 and 6443."), MaxItems(NetworkSettings.MostClients), Pattern(NetworkClient.CidrPattern), MaxLength(43)]
     IReadOnlyList<string>? ApiServer = null,
     [property: Description("Have a pod that nothing lets in try the servers' ports, and say what the network really keeps out. Absent: it is not tried, and condition NetworkSegmented stays Unknown.")]
-    NetworkProbe? Probe = null)
+    NetworkProbe? Probe = null,
+    [property: Description("The service mesh whose sidecars run beside the servers. Istio: a PeerAuthentication for each engine refuses what comes without the mesh's TLS, but for the ports on which servers speak TLS themselves, which pass the sidecar by. Changing it restarts members, one by one. Default: None.")]
+    NetworkMesh Mesh = NetworkMesh.None)
 {
     /// <summary>Clients at most.</summary>
     public const int MostClients = 16;
+}
+
+/// <summary>A service mesh.</summary>
+[JsonConverter(typeof(EnumNames<NetworkMesh>))]
+public enum NetworkMesh
+{
+    /// <summary>There is none, or servers have no sidecar.</summary>
+    None,
+
+    /// <summary>Istio 1.22 or later.</summary>
+    Istio,
 }
 
 /// <summary>When a pod tries what the network keeps out.</summary>

@@ -11,7 +11,9 @@ public sealed record NetworkStatus(
     [property: Description("What the last try showed; there once it was tried.")]
     NetworkProbeStatus? Probe = null,
     [property: Description("Entries of spec.network.clients and .monitoring that match no pod or no namespace now."), MaxItems(2 * NetworkSettings.MostClients), MaxLength(64)]
-    IReadOnlyList<string>? IdleClients = null)
+    IReadOnlyList<string>? IdleClients = null,
+    [property: Description("The service mesh that was told of the servers.")]
+    NetworkMesh? Mesh = null)
 {
     /// <summary>Longest digest, with its algorithm.</summary>
     public const int LongestDigest = 80;

@@ -55,6 +55,8 @@ internal static class OperatorAccess
         On(KubeTypes.Secrets.Resource, ["get", "create", "patch"]),
         // By name, and only for stacks whose certificates cert-manager makes.
         On(KubeTypes.Certificates.Resource, ["get", .. Apply, "delete"]),
+        // Only for stacks that ask for a mesh.
+        On(KubeTypes.PeerAuthentications.Resource, ["list", .. Apply, "delete"]),
         On(KubeTypes.Events.Resource, ["create", "patch"]),
         // Kubernetes lets nobody grant what they do not hold.
         .. EngineCatalogue.All.SelectMany(engine => engine.Grants),

@@ -19,18 +19,27 @@ internal static class SegmentationReport
             return (before, null);
         if (plan.Network is not { } network)
             return (before, Condition(Conditions.Unknown, NotProbed, "the spec as it stands is not carried out"));
+        var mesh = Mesh(observed);
         if (observed.Stack.Spec.Network?.Policies == NetworkPolicyMode.Disabled)
-            return (null, Condition(Conditions.False, MissingDeny, "spec.network.policies is Disabled: nothing keeps anybody from the servers' ports"));
+            return (mesh is null ? null : new(Mesh: mesh), Condition(Conditions.False, MissingDeny, "spec.network.policies is Disabled: nothing keeps anybody from the servers' ports"));
         var wished = ProbeRules.Wish(observed.Stack) is not null;
         var job = wished ? ProbeRules.Jobs(observed).FirstOrDefault(job => job.Metadata.Name != before?.Probe?.Job) : null;
         var probe = !wished ? null : job is null ? before?.Probe : ProbeJudge.Judge(job, network, observed) ?? before?.Probe;
         var idle = observed.IdleClients.Count > 0 ? observed.IdleClients : null;
-        var condition = Missing(network, observed, report) ?? (wished ? Judge(network, observed, report, job, probe) : Declared(network));
-        return (new(network.Digest, probe, idle), idle is null ? condition : condition with { Message = StackStatus.Cut($"{condition.Message}; {Nobody(idle)}") });
+        var condition = Missing(network, observed, report) ?? Unmeshed(observed) ?? (wished ? Judge(network, observed, report, job, probe) : Declared(network));
+        return (new(network.Digest, probe, idle, mesh), idle is null ? condition : condition with { Message = StackStatus.Cut($"{condition.Message}; {Nobody(idle)}") });
     }
 
     /// <summary>What is said of clients that are nobody.</summary>
     public static string Nobody(IEnumerable<string> idle) => $"{string.Join(", ", idle)}: no pod matches now; compare the selectors with the labels of pods and namespaces";
+
+    // Remembered, so that what a mesh was told is taken back when nobody asks for it any more.
+    private static NetworkMesh? Mesh(StackObservation observed) =>
+        (observed.Mesh && observed.Stack.Spec.Network?.Mesh == NetworkMesh.Istio) || observed.Live.Keys.Any(id => id.Resource == KubeTypes.PeerAuthentications.Resource) ? NetworkMesh.Istio : null;
+
+    private static Condition? Unmeshed(StackObservation observed) => observed.Mesh || observed.Stack.Spec.Network?.Mesh is null or NetworkMesh.None
+        ? null
+        : Condition(Conditions.False, "MeshUnavailable", $"spec.network.mesh: the API server serves no {KubeTypes.PeerAuthentications.Resource}; install Istio 1.22 or later, or remove the field");
 
     // Nothing is kept out where a policy is not there, whatever the network does.
     private static Condition? Missing(NetworkPlan network, StackObservation observed, ExecutionReport report)

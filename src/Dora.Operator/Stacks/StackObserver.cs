@@ -18,6 +18,7 @@ public sealed class StackObserver(
     VaultCredentials vault,
     CertManagerView certManager,
     ClientView clients,
+    MeshView mesh,
     WriteJournal journal,
     HealthStore health,
     TransportStore transport,
@@ -55,6 +56,7 @@ public sealed class StackObserver(
         var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority, .. Records(stack)], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
         var others = Foreign(stack, names.Certificates, secrets);
         var served = others.Count > 0 && await certManager.ReadAsync(stack, others, live, unreadable, cancellationToken).ConfigureAwait(false);
+        var meshServed = await mesh.ReadAsync(stack, live, unreadable, cancellationToken).ConfigureAwait(false);
 
         var pending = new Dictionary<ObjectId, string>();
         foreach (var id in journal.Open(key))
@@ -71,6 +73,7 @@ public sealed class StackObserver(
             Ports = transport.Of(key),
             Now = clock.GetUtcNow(),
             CertManager = served,
+            Mesh = meshServed,
             IdleClients = await clients.ReadAsync(cached, cancellationToken).ConfigureAwait(false),
             Refusals = journal.Refusals(key),
             Vault = wanted,

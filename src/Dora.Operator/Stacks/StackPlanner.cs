@@ -34,6 +34,8 @@ public static class StackPlanner
         {
             var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
             var desired = engine.Cluster.Render(engine.Observed);
+            if (!observed.Mesh)
+                desired = [.. desired.Where(manifest => manifest.Resource != KubeTypes.PeerAuthentications.Resource)];
             wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
             policies.AddRange(desired.Where(manifest => manifest.Resource == KubeTypes.NetworkPolicies.Resource).Select(manifest => new Network.WantedPolicy(engine, manifest, Apply(manifest, observed) is null)));
             found.AddRange(Collisions(engine, desired, observed));
@@ -114,7 +116,7 @@ public static class StackPlanner
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
 
-        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)))
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)))
             yield return violation;
     }
 

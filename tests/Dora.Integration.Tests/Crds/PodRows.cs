@@ -28,6 +28,7 @@ internal static class PodRows
         Network("destination with port 0", "egress: [{cidr: 10.0.0.0/8, ports: [0]}]", "egress[0].ports[0]", "should be greater than or equal to 1"),
         Network("destination with port 65536", "egress: [{cidr: 10.0.0.0/8, ports: [65536]}]", "egress[0].ports[0]", "should be less than or equal to 65535"),
         Network("API server without a length", "apiServer: [10.0.0.1]", "apiServer[0]", "should match"),
+        Network("a mesh that is not known", "mesh: Linkerd", "mesh", "supported values: \"None\", \"Istio\""),
         Network("a try of the network each minute", "probe: {interval: 30m}", "probe.interval", "should match"),
         Network("a try of the network from an image without a tag", "probe: {image: mirror.example/agent}", "probe.image", "should match"),
         .. from list in (string[])["clients", "monitoring", "egress"]

@@ -19,6 +19,7 @@ public sealed class OperatorAccessTests
         new(StackResource.Group, "compliancestacks/finalizers", "update"),
         new("", "secrets", "get"),
         new("cert-manager.io", "certificates", "get"),
+        new("security.istio.io", "peerauthentications", "list"),
         // The certificates that sign a Vault's, by name.
         new("", "configmaps", "get"),
         new("events.k8s.io", "events", "create"),
