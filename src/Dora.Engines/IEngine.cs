@@ -166,6 +166,9 @@ public sealed record EngineObservation(
     /// </summary>
     public bool Initialized => Status?.Initialized == true || (Workload is null && Claims is { Count: > 0 });
 
+    /// <summary>Whether part of the primary's pod starts anew next, and another member can take its place before: the pod serves nobody meanwhile.</summary>
+    public bool InterruptsPrimary { get; init; }
+
     /// <summary>Nothing is known: a new stack, or planning without a cluster.</summary>
     public static EngineObservation None { get; } = new();
 }

@@ -154,7 +154,10 @@ public static class StackPlanner
             Of<PersistentVolumeClaim>(engine, observed),
             RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, members, health, cluster.MovesPrimary, Transport.EncryptionRules.Restarts(engine, observed), Apart(cluster, members)),
             Of<Deployment>(engine, observed),
-            members);
+            members)
+        {
+            InterruptsPrimary = cluster.MovesPrimary && members.Count > 1 && health is { Primary: { } primary, PrimaryStays: false } && Transport.EncryptionRules.Interrupted(engine, health, observed) == primary,
+        };
     }
 
     // Some speak TLS and some do not, and the two kinds do not find each other: none waits for another's health then.
