@@ -1,6 +1,5 @@
 using System.Net;
 using System.Text.Json;
-using Dora.Api;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Stacks;

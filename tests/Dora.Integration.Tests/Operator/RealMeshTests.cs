@@ -3,7 +3,6 @@ using Dora.Api;
 using Dora.Integration.Tests.ApiServer;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Access;
-using Dora.Testing.ApiServer.Contract;
 using Xunit;
 
 namespace Dora.Integration.Tests.Operator;

@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Kubernetes.Model;
-using Dora.Testing.ApiServer;
 
 namespace Dora.Operator.Tests.Network;
 

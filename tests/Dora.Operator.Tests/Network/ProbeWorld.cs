@@ -1,7 +1,6 @@
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
-using Dora.Operator.Network;
 using Dora.Operator.Stacks;
 using Dora.Operator.Tests.Stacks;
 using Dora.Operator.Transport;
