@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Dora.Agent.Probing;
 
@@ -11,9 +12,17 @@ internal static class ProbeNetworkCommand
         var targets = new Option<string[]>("--target") { Description = "A connection that must not be possible: NAME=ADDRESS:PORT.", DefaultValueFactory = _ => [] };
         var report = new Option<string>("--report") { Description = "File that the report is written to.", DefaultValueFactory = _ => "/dev/termination-log" };
         var command = new Command("probe-network", "Try connections that must and must not be possible; exit 0 whatever they were.") { controls, targets, report };
+        controls.Validators.Add(Check);
+        targets.Validators.Add(Check);
         command.SetAction((parse, cancellationToken) => RunAsync(
             parse.GetValue(controls)!, parse.GetValue(targets)!, parse.GetValue(report)!, parse.InvocationConfiguration.Output, cancellationToken));
         return command;
+
+        static void Check(OptionResult result)
+        {
+            foreach (var token in result.Tokens.Where(token => !Connection.IsOne(token.Value)))
+                result.AddError($"'{token.Value}' is not NAME=ADDRESS:PORT with an IP address");
+        }
     }
 
     private static async Task<int> RunAsync(string[] controls, string[] targets, string report, TextWriter output, CancellationToken cancellationToken)

@@ -19,13 +19,15 @@ internal static class ProbeJudge
     /// <summary>What it found; null while it is not at its end.</summary>
     public static NetworkProbeStatus? Judge(Job job, NetworkPlan plan, StackObservation observed)
     {
-        var ended = Pods(job, observed)
+        var pods = Pods(job, observed).ToList();
+        var ended = pods
             .SelectMany(pod => pod.Status?.ContainerStatuses ?? [])
             .FirstOrDefault(container => container.Name == NetworkProbeJob.Container)?.State?.Terminated;
-        var failed = job.Status?.Conditions?.FirstOrDefault(condition => condition is { Type: "Failed", Status: "True" });
-        if (ended is null && failed is null)
+        var finished = job.Status?.Conditions?.FirstOrDefault(condition => condition is { Type: "Failed" or "Complete", Status: "True" });
+        // The news of the Job may come before that of its pod.
+        if (ended is null && (finished is null || pods.Exists(pod => pod is { Metadata.DeletionTimestamp: null, Status.Phase: not "Failed" })))
             return null;
-        var at = ended?.FinishedAt ?? failed?.LastTransitionTime ?? observed.Now;
+        var at = ended?.FinishedAt ?? finished?.LastTransitionTime ?? observed.Now;
         var found = new NetworkProbeStatus(
             job.Metadata.Name!,
             job.Metadata.Annotation(Labels.NetworkPolicies) ?? "",
@@ -33,7 +35,7 @@ internal static class ProbeJudge
             NetworkProbeResult.ProbeFailed,
             Asked: job.Metadata.Annotation(Labels.ProbeNetwork));
         if (ended is null)
-            return found with { Message = Cut(WhyNoPod(observed) ?? failed?.Message ?? "its pod did not end in time") };
+            return found with { Message = Cut(WhyNoPod(observed) ?? finished?.Message ?? "its pod was gone before it was read") };
         return Letters(ended.Message) is { } letters && Tried(job, letters, plan, observed) is { } tried
             ? Judge(found, tried, letters.Controls.FirstOrDefault() == Open, plan)
             : found with { Message = Cut($"the pod ended with exit code {ended.ExitCode} and no report: {ended.Message}") };

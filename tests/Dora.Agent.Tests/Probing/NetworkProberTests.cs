@@ -97,7 +97,12 @@ public sealed class NetworkProberTests : IDisposable
     [InlineData("db=example.org:5432")]
     [InlineData("db=10.0.0.1")]
     [InlineData("")]
-    public void What_is_no_connection_is_refused(string text) => Assert.Contains("NAME=ADDRESS:PORT", Assert.Throws<FormatException>(() => Connection.Parse(text)).Message, StringComparison.Ordinal);
+    public void What_is_no_connection_is_refused(string text)
+    {
+        var parse = ProbeNetworkCommand.Create().Parse(["--target", text]);
+        Assert.Contains("NAME=ADDRESS:PORT", Assert.Single(parse.Errors).Message, StringComparison.Ordinal);
+        Assert.Empty(ProbeNetworkCommand.Create().Parse(["--control", "kubernetes", "--target", "a=10.0.0.1:1", "--target", "[fd00::1]:1"]).Errors);
+    }
 
     [Fact]
     public void The_API_server_is_where_pods_are_told()

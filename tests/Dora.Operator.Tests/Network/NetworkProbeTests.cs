@@ -181,6 +181,40 @@ public sealed class NetworkProbeTests
     }
 
     [Fact]
+    public void A_Job_that_ended_waits_for_the_news_of_its_pod_and_not_for_a_pod_that_never_ends()
+    {
+        var world = new ProbeWorld();
+        world.Started();
+        world.Finished("Complete");
+        Assert.Equal("NotProbed", world.Pass().Reason);
+        world.Reported(_ => 'o');
+        Assert.Equal("PolicyIgnored", world.Pass().Reason);
+
+        var gone = new ProbeWorld();
+        gone.Started();
+        gone.Finished("Complete");
+        gone.Gone();
+        Assert.Contains("gone before it was read", gone.Pass().Message, StringComparison.Ordinal);
+
+        var evicted = new ProbeWorld();
+        evicted.Started();
+        evicted.Evicted();
+        evicted.Finished("Failed", "Job has reached the specified backoff limit");
+        Assert.Contains("backoff limit", evicted.Pass().Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_try_and_its_end_make_no_stack_less_ready()
+    {
+        var world = new ProbeWorld(engines: "{redis: {}}");
+        world.Serve();
+        var (observed, plan) = (world.Observation, world.Plan());
+        ComplianceStackStatus After(params PlanStep[] done) => StackStatus.Calculate(observed, plan, new(done, []), observed.Health, world.Now);
+        Assert.Equal("True", After().Conditions.Find(ConditionTypes.Ready)!.Status);
+        Assert.Equal(After().Conditions.Find(ConditionTypes.Ready), After(plan.Steps.OfType<PlanStep.RunProbe>().Single(), new PlanStep.EndProbe("a", "b")).Conditions.Find(ConditionTypes.Ready));
+    }
+
+    [Fact]
     public void It_is_tried_again_after_the_interval_after_an_hour_when_it_failed_when_asked_and_when_policies_change()
     {
         var world = new ProbeWorld("{probe: {interval: 12h}}");

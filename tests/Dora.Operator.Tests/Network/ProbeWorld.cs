@@ -50,6 +50,13 @@ internal sealed class ProbeWorld(string network = "{probe: {}}", string engines 
 
     public void Annotate(string value) => _annotations[Labels.ProbeNetwork] = value;
 
+    /// <summary>Redis serves as asked.</summary>
+    public void Serve()
+    {
+        _running.Set("shop-redis", replicas: 1);
+        _running.Health["redis"] = new(EngineVerdict.Healthy, [], "shop-redis-0", "7.0.15", "", []);
+    }
+
     /// <summary>The operator itself was answered at a port.</summary>
     public void Listens(string pod, int port) => _ports.Add(new(
         new(pod.Split('-')[1], pod, pod, Members[pod], new TlsEndpoint("port", port, "secret", pod, CertificateReload.ByCommand)), new(TransportVerdict.PolicyMet, ""), 0));
@@ -91,9 +98,21 @@ internal sealed class ProbeWorld(string network = "{probe: {}}", string engines 
     public void Failed(string message)
     {
         _pods.Clear();
-        var (id, live) = _jobs.First();
-        _jobs[id] = live with { Object = Job! with { Status = new([new("Failed", "True", "DeadlineExceeded", message, Now.AddMinutes(3))]) } };
+        Finished("Failed", message);
     }
+
+    /// <summary>The Job ended, as its controller says.</summary>
+    public void Finished(string type, string? message = null)
+    {
+        var (id, live) = _jobs.First();
+        _jobs[id] = live with { Object = Job! with { Status = new([new(type, "True", "Test", message, Now.AddMinutes(3))]) } };
+    }
+
+    /// <summary>Its pod was evicted, or its node was lost.</summary>
+    public void Evicted() => _pods[^1] = _pods[^1] with { Status = new("Failed", Reason: "Evicted") };
+
+    /// <summary>Its pod is gone.</summary>
+    public void Gone() => _pods.Clear();
 
     private string Report(Func<string, char> outcome)
     {
