@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Dora.Agent;
 using Dora.Agent.Backups;
+using Dora.Agent.Probing;
 
 var root = new RootCommand("Works in pods beside databases, and asks the Kubernetes API nothing: what it finds is its last message.")
 {
@@ -10,6 +11,7 @@ var root = new RootCommand("Works in pods beside databases, and asks the Kuberne
     BackupCommands.Verify(),
     BackupCommands.Expire(),
     BackupCommands.Alive(),
+    ProbeNetworkCommand.Create(),
     VersionCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync().ConfigureAwait(false);

@@ -76,7 +76,9 @@ public sealed record ComplianceStackStatus(
     [property: ListMap("secretName"), MaxItems(CertificateStatus.MostCertificates), Description("The register of certificates: the authority's, and one for each Secret that servers use.")]
     IReadOnlyList<CertificateStatus>? Certificates = null,
     [property: ListMap("secretName"), MaxItems(RotationStatus.MostRotations), Description("How far the change of each password is; there once one was asked for.")]
-    IReadOnlyList<RotationStatus>? Rotations = null)
+    IReadOnlyList<RotationStatus>? Rotations = null,
+    [property: Description("What is known of the network around the servers.")]
+    NetworkStatus? Network = null)
 {
     /// <summary>Longest message of an engine or a condition (characters).</summary>
     public const int LongestMessage = 4096;

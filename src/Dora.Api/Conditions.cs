@@ -23,6 +23,9 @@ public static class ConditionTypes
     /// <summary>Every port of every server speaks TLS and nothing else, as measured.</summary>
     public const string EncryptedInTransit = "EncryptedInTransit";
 
+    /// <summary>Nobody reaches the servers but who may, as a pod tried that nothing lets in.</summary>
+    public const string NetworkSegmented = "NetworkSegmented";
+
     /// <summary>Every certificate of the servers is there and valid; there only while engines have certificates.</summary>
     public const string CertificatesCurrent = "CertificatesCurrent";
 

@@ -53,6 +53,12 @@ public static class Labels
     /// </summary>
     public const string RestartTogether = "dora-operator.io/restart-together";
 
+    /// <summary>Annotation of a stack: any new value has the network tried again.</summary>
+    public const string ProbeNetwork = "dora-operator.io/probe-network";
+
+    /// <summary>Annotation of a Job that tries the network: digest of the NetworkPolicies that were in place.</summary>
+    public const string NetworkPolicies = "dora-operator.io/network-policies";
+
     /// <summary>Annotation of a StatefulSet: its pods speak TLS only.</summary>
     public const string Encrypted = "dora-operator.io/encrypted";
 

@@ -15,10 +15,36 @@ public sealed record NetworkSettings(
     [property: Description("Whom the servers may reach beside their own members and DNS: a directory, a mirror, whatever an extension asks."), MaxItems(NetworkSettings.MostClients)]
     IReadOnlyList<NetworkDestination>? Egress = null,
     [property: Description("Addresses of the API server, as seen from pods, e.g. 10.0.0.1/32; Patroni asks it who leads. Default: any address, on the ports 443 and 6443."), MaxItems(NetworkSettings.MostClients), Pattern(NetworkClient.CidrPattern), MaxLength(43)]
-    IReadOnlyList<string>? ApiServer = null)
+    IReadOnlyList<string>? ApiServer = null,
+    [property: Description("Have a pod that nothing lets in try the servers' ports, and say what the network really keeps out. Absent: it is not tried, and condition NetworkSegmented stays Unknown.")]
+    NetworkProbe? Probe = null,
+    [property: Description("The service mesh whose sidecars run beside the servers. Istio: a PeerAuthentication for each engine refuses what comes without the mesh's TLS, but for the ports on which servers speak TLS themselves, which pass the sidecar by. Changing it restarts members, one by one. Default: None.")]
+    NetworkMesh Mesh = NetworkMesh.None)
 {
     /// <summary>Clients at most.</summary>
     public const int MostClients = 16;
+}
+
+/// <summary>A service mesh.</summary>
+[JsonConverter(typeof(EnumNames<NetworkMesh>))]
+public enum NetworkMesh
+{
+    /// <summary>There is none, or servers have no sidecar.</summary>
+    None,
+
+    /// <summary>Istio 1.22 or later.</summary>
+    Istio,
+}
+
+/// <summary>When a pod tries what the network keeps out.</summary>
+public sealed record NetworkProbe(
+    [property: Description("How often it tries, e.g. 12h, 1d, 2w; also when policies change, and when the annotation dora-operator.io/probe-network has a new value."), Pattern(RotationSettings.IntervalPattern), MaxLength(5)]
+    string Interval = NetworkProbe.DefaultInterval,
+    [property: Description("The whole image of dora-agent, with a tag or digest, instead of the operator's own: for mirrors."), Pattern(PodSettings.ImagePattern), MaxLength(PodSettings.LongestImage)]
+    string? Image = null)
+{
+    /// <summary>Often enough for a control that an auditor reads.</summary>
+    public const string DefaultInterval = "1d";
 }
 
 /// <summary>Whether NetworkPolicies are written.</summary>

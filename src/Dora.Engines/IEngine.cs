@@ -51,6 +51,9 @@ public interface IEngineCluster
     /// <summary>Ports that speak TLS, and how a renewed certificate gets there.</summary>
     IReadOnlyList<TlsEndpoint> Endpoints => [];
 
+    /// <summary>Ports that are dangerous in the hands of others, whether or not a server listens there: nobody outside may ever reach them.</summary>
+    IReadOnlyList<int> Guarded => [];
+
     /// <summary>Every object of the engine, in the order of creation, the workload last.</summary>
     IReadOnlyList<Manifest> Render(EngineObservation observed);
 
@@ -136,6 +139,9 @@ public sealed record ImageSource(string Repository = "docker.io/dora", string Pu
 {
     /// <summary>The image of an engine at a version.</summary>
     public string Of(string engine, string version) => $"{Repository}/{engine}:{version}";
+
+    /// <summary>The image of what works beside databases.</summary>
+    public string Agent => Of("agent", "dev");
 }
 
 /// <summary>What is known of one engine before deciding.</summary>
@@ -159,6 +165,9 @@ public sealed record EngineObservation(
     /// Whether there is, or was, data: the engine has served, or volumes stood before the workload did (a stack created again).
     /// </summary>
     public bool Initialized => Status?.Initialized == true || (Workload is null && Claims is { Count: > 0 });
+
+    /// <summary>Whether part of the primary's pod starts anew next, and another member can take its place before: the pod serves nobody meanwhile.</summary>
+    public bool InterruptsPrimary { get; init; }
 
     /// <summary>Nothing is known: a new stack, or planning without a cluster.</summary>
     public static EngineObservation None { get; } = new();

@@ -52,7 +52,7 @@ internal sealed partial class OperatorProcess : IDisposable
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, _vault, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
+            new(_view, credentials, _vault, new(client, journal, clock), new(client, clock), new(client), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
             new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>(), clock),
             new(clock, logs.CreateLogger<EngineProber>()),

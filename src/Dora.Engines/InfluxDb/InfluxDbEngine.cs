@@ -68,6 +68,9 @@ public sealed class InfluxDbCluster : IEngineCluster
     /// <inheritdoc/>
     public string WorkloadName => _names.Cluster;
 
+    /// <summary>Who reaches 8088 of 1.x can copy all data, without a password.</summary>
+    public IReadOnlyList<int> Guarded => _plan.IsV2 ? [] : [8088];
+
     /// <inheritdoc/>
     public IReadOnlyList<string> RuntimeConfigMaps => [];
 

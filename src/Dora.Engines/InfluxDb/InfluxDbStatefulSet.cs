@@ -27,7 +27,7 @@ internal static class InfluxDbStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), hash, plan.Version),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), hash, plan.Version, InfluxDbServices.Access(plan)),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

@@ -58,7 +58,7 @@ internal static class MongoDbStatefulSet
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: With(names.Selector, component)),
                 // The arbiter counts as a member when members spread over nodes: a node that takes it and a data member takes the majority.
-                Template: PodTemplates.Of(names, plan.Pods.Place(pod, names.Selector), hash, plan.Version, KeyValuePair.Create(ComponentLabel, component)),
+                Template: PodTemplates.Of(names, plan.Pods.Place(pod, names.Selector), hash, plan.Version, MongoDbServices.Access, KeyValuePair.Create(ComponentLabel, component)),
                 Replicas: replicas,
                 // Members must all be up to found the set.
                 PodManagementPolicy: "Parallel",

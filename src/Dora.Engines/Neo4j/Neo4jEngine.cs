@@ -49,6 +49,9 @@ public sealed class Neo4jCluster : IEngineCluster
     public string WorkloadName => _names.Cluster;
 
     /// <inheritdoc/>
+    public IReadOnlyList<int> Guarded => [Neo4jPlan.ClusterPort, Neo4jPlan.RaftPort, Neo4jPlan.RoutingPort];
+
+    /// <inheritdoc/>
     public IReadOnlyList<string> RuntimeConfigMaps => [];
 
     /// <inheritdoc/>

@@ -24,7 +24,7 @@ internal static class Neo4jStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), hash, plan.Version),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), hash, plan.Version, Neo4jServices.Access(plan)),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

@@ -29,7 +29,8 @@ internal static class PostgresPooler
         yield return Manifest.Of(KubeTypes.Services, new(
             names.Meta(pooler.Names.Cluster), new([new(PostgresPlan.Port, "postgresql", "pgbouncer", "TCP")], pooler.Names.Selector, Type: "ClusterIP")));
         // The operator looks at the certificate that it shows.
-        foreach (var policy in new NetworkAccess([Port], [], names.Encrypted ? [Port] : []) { Serves = (names.Selector, [PostgresPlan.Port]) }.Render(names, pooler.Names.Cluster, pooler.Names.Selector))
+        var access = new NetworkAccess([Port], [], names.Encrypted ? [Port] : []) { Serves = (names.Selector, [PostgresPlan.Port]) };
+        foreach (var policy in access.Render(names, pooler.Names.Cluster, pooler.Names.Selector))
             yield return policy;
         if (names.Stack.Tier != Tier.Development)
         {
@@ -41,7 +42,7 @@ internal static class PostgresPooler
             names.Meta(pooler.Names.Cluster),
             new(
                 Selector: new(MatchLabels: pooler.Names.Selector),
-                Template: PodTemplates.Of(pooler.Names, plan.Pods.Place(Pod(plan, pooler), pooler.Names.Selector), PodDefaults.Hash(Config(plan, pooler)), version: null),
+                Template: PodTemplates.Of(pooler.Names, plan.Pods.Place(Pod(plan, pooler), pooler.Names.Selector), PodDefaults.Hash(Config(plan, pooler)), version: null, access),
                 Replicas: pooler.Instances,
                 // Where each pod needs a node of its own, there may be none for one more.
                 Strategy: new("RollingUpdate", new(MaxUnavailable: 1, MaxSurge: 0)),

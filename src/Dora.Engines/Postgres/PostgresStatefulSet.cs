@@ -18,7 +18,7 @@ internal static class PostgresStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), PodDefaults.Hash(PatroniConfig.NeedsRestart(plan)), plan.Version, scope),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), PodDefaults.Hash(PatroniConfig.NeedsRestart(plan)), plan.Version, PostgresServices.Access(plan), scope),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

@@ -23,7 +23,7 @@ internal static class RedisStatefulSet
             new(
                 ServiceName: names.Members,
                 Selector: new(MatchLabels: names.Selector),
-                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), Hash(plan), plan.Version),
+                Template: PodTemplates.Of(names, plan.Pods.Place(Pod(plan), names.Selector), Hash(plan), plan.Version, RedisServices.Access(plan.Mode)),
                 Replicas: replicas,
                 PodManagementPolicy: "Parallel",
                 UpdateStrategy: PodDefaults.UpdateStrategy,

@@ -4,7 +4,7 @@ using Dora.Kubernetes.Model;
 namespace Dora.Engines.Rendering;
 
 /// <summary>
-/// Who may reach the pods of an engine, and whom they may reach: a NetworkPolicy of both. What is not named is shut, so a server that
+/// Who may reach the pods of an engine, and whom they may reach: a NetworkPolicy of both, and what a service mesh is told. What is not named is shut, so a server that
 /// listens on one port more opens none. The kubelet's probes come from the node and are subject to no policy.
 /// </summary>
 /// <param name="Clients">Ports for whom the stack lets in.</param>
@@ -36,6 +36,19 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     /// <summary>Ports that are asked at whatever address the settings name, such as a directory's.</summary>
     public IReadOnlyList<int> Abroad { get; init; } = [];
 
+    /// <summary>Ports on which servers speak TLS themselves, and nothing else.</summary>
+    private IEnumerable<int> Encrypted => Clients.Concat(Members).Concat(Operator).Distinct().Order();
+
+    /// <summary>
+    /// What tells a mesh's sidecar to leave these ports to the servers: within its own TLS theirs would be checked by nobody, and a
+    /// server's name would be the sidecar's.
+    /// </summary>
+    public IEnumerable<KeyValuePair<string, string>> MeshAnnotations(EngineNames names) => !InMesh(names) ? [] :
+    [
+        new("traffic.sidecar.istio.io/excludeInboundPorts", string.Join(',', Encrypted)),
+        new("traffic.sidecar.istio.io/excludeOutboundPorts", string.Join(',', Encrypted.Concat(Serves?.Ports ?? []).Distinct().Order())),
+    ];
+
     /// <summary>The policy of an engine's members; none where the stack wants none.</summary>
     public IEnumerable<Manifest> Render(EngineNames names) => Render(names, names.Cluster, names.Selector);
 
@@ -43,10 +56,19 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     public IEnumerable<Manifest> Render(EngineNames names, string name, IReadOnlyDictionary<string, string> pods)
     {
         var network = names.Stack.Network ?? new();
-        return network.Policies == NetworkPolicyMode.Disabled ? [] : [Manifest.Of(KubeTypes.NetworkPolicies, new(
-            names.Meta(name),
-            new(new(MatchLabels: pods), ["Ingress", "Egress"], [.. In(network, pods)], [.. Out(network, pods)])))];
+        if (network.Policies == NetworkPolicyMode.Enabled)
+            yield return Manifest.Of(KubeTypes.NetworkPolicies, new(names.Meta(name), new(new(MatchLabels: pods), ["Ingress", "Egress"], [.. In(network, pods)], [.. Out(network, pods)])));
+        if (InMesh(names))
+        {
+            yield return Manifest.Of(KubeTypes.PeerAuthentications, new(names.Meta(name), new(
+                new(pods),
+                new("STRICT"),
+                Encrypted.ToDictionary(port => port.ToString(System.Globalization.CultureInfo.InvariantCulture), _ => new MutualTls("DISABLE")))));
+        }
     }
+
+    // Servers of older stack versions speak in the clear; the rules refuse a mesh there.
+    private static bool InMesh(EngineNames names) => names.Encrypted && names.Stack.Network?.Mesh == NetworkMesh.Istio;
 
     // A rule without a source or without a port would stand for all of them.
     private IEnumerable<NetworkPolicyIngressRule> In(NetworkSettings network, IReadOnlyDictionary<string, string> pods)

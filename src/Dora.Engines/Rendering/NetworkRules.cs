@@ -10,12 +10,27 @@ public static class NetworkRules
     private const string Root = "spec.network";
 
     /// <summary>Rules of <c>spec.network</c>.</summary>
-    public static IEnumerable<Violation> Check(NetworkSettings? network)
+    /// <param name="network">The settings.</param>
+    /// <param name="stackVersion">What pods hold.</param>
+    public static IEnumerable<Violation> Check(NetworkSettings? network, string stackVersion = StackVersions.Newest)
     {
+        if (network is { Mesh: not NetworkMesh.None } && !StackRelease.Of(stackVersion).Encrypted)
+            yield return new($"{Root}.mesh", $"servers of stackVersion {stackVersion} speak in the clear, which a mesh would refuse to the operator", $"raise spec.stackVersion to {StackVersions.Newest}, or remove the field");
         foreach (var violation in Each($"{Root}.clients", network?.Clients, Client)
             .Concat(Each($"{Root}.monitoring", network?.Monitoring, Client))
             .Concat(Each($"{Root}.egress", network?.Egress, Destination))
-            .Concat(Each($"{Root}.apiServer", network?.ApiServer, Range)))
+            .Concat(Each($"{Root}.apiServer", network?.ApiServer, Range))
+            .Concat(Probe($"{Root}.probe", network?.Probe)))
+            yield return violation;
+    }
+
+    private static IEnumerable<Violation> Probe(string path, NetworkProbe? probe)
+    {
+        if (probe is null)
+            yield break;
+        if (RotationSettings.Parse(probe.Interval) is null || probe.Interval.EndsWith('m'))
+            yield return new($"{path}.interval", $"'{probe.Interval}' is no interval", "use hours, days or weeks, such as 1d");
+        foreach (var violation in PodRules.Check(path, new(Image: probe.Image)))
             yield return violation;
     }
 

@@ -13,8 +13,9 @@ internal static class PodTemplates
     /// <param name="pod">The pod; its first container is the server.</param>
     /// <param name="config">Hash of the configuration that needs a restart when it changes.</param>
     /// <param name="version">Version of the server, or null where pods run something else beside it.</param>
+    /// <param name="access">Who reaches the pods.</param>
     /// <param name="labels">Labels of the engine's own.</param>
-    public static PodTemplateSpec Of(EngineNames names, PodSpec pod, string config, string? version, params IEnumerable<KeyValuePair<string, string>> labels)
+    public static PodTemplateSpec Of(EngineNames names, PodSpec pod, string config, string? version, NetworkAccess access, params IEnumerable<KeyValuePair<string, string>> labels)
     {
         var release = names.Release;
         var all = new Dictionary<string, string>(names.ObjectLabels);
@@ -25,6 +26,8 @@ internal static class PodTemplates
         var annotations = new Dictionary<string, string> { [Labels.ConfigHash] = config };
         if (release.DefaultContainer)
             annotations[DefaultContainer] = pod.Containers[0].Name;
+        foreach (var (key, value) in access.MeshAnnotations(names))
+            annotations[key] = value;
         return new(new(Labels: all, Annotations: annotations), pod);
     }
 }

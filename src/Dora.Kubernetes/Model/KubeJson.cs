@@ -15,6 +15,7 @@ namespace Dora.Kubernetes.Model;
 [JsonSerializable(typeof(KubeList<Pod>))]
 [JsonSerializable(typeof(KubeList<StatefulSet>))]
 [JsonSerializable(typeof(KubeList<Deployment>))]
+[JsonSerializable(typeof(KubeList<Job>))]
 [JsonSerializable(typeof(KubeList<PersistentVolumeClaim>))]
 [JsonSerializable(typeof(KubeList<StorageClass>))]
 [JsonSerializable(typeof(KubeList<PodDisruptionBudget>))]
@@ -32,6 +33,7 @@ namespace Dora.Kubernetes.Model;
 [JsonSerializable(typeof(KubeList<ValidatingAdmissionPolicyBinding>))]
 [JsonSerializable(typeof(KubeList<Lease>))]
 [JsonSerializable(typeof(KubeList<Certificate>))]
+[JsonSerializable(typeof(KubeList<PeerAuthentication>))]
 [JsonSerializable(typeof(KubeList<KubeEvent>))]
 public sealed partial class KubeJson : JsonSerializerContext
 {
@@ -58,7 +60,7 @@ public sealed partial class KubeJson : JsonSerializerContext
 public sealed record KubeType<T>(KubeResource Resource, JsonTypeInfo<T> Json, JsonTypeInfo<KubeList<T>> ListJson)
     where T : class, IKubeObject;
 
-/// <summary>The kinds that this project uses: built-in ones, and cert-manager's.</summary>
+/// <summary>The kinds that this project uses: built-in ones, cert-manager's and Istio's.</summary>
 public static class KubeTypes
 {
     private const string Apps = "apps";
@@ -91,6 +93,9 @@ public static class KubeTypes
 
     /// <summary>Deployments.</summary>
     public static KubeType<Deployment> Deployments { get; } = new(new(Apps, "v1", "deployments", "Deployment"), KubeJson.Wire.Deployment, KubeJson.Wire.KubeListDeployment);
+
+    /// <summary>Jobs.</summary>
+    public static KubeType<Job> Jobs { get; } = new(new("batch", "v1", "jobs", "Job"), KubeJson.Wire.Job, KubeJson.Wire.KubeListJob);
 
     /// <summary>StorageClasses.</summary>
     public static KubeType<StorageClass> StorageClasses { get; } = new(new("storage.k8s.io", "v1", "storageclasses", "StorageClass", Namespaced: false), KubeJson.Wire.StorageClass, KubeJson.Wire.KubeListStorageClass);
@@ -126,6 +131,9 @@ public static class KubeTypes
 
     /// <summary>Certificates of cert-manager, where that is installed.</summary>
     public static KubeType<Certificate> Certificates { get; } = new(new("cert-manager.io", "v1", "certificates", "Certificate"), KubeJson.Wire.Certificate, KubeJson.Wire.KubeListCertificate);
+
+    /// <summary>PeerAuthentications of Istio, where that is installed.</summary>
+    public static KubeType<PeerAuthentication> PeerAuthentications { get; } = new(new("security.istio.io", "v1", "peerauthentications", "PeerAuthentication"), KubeJson.Wire.PeerAuthentication, KubeJson.Wire.KubeListPeerAuthentication);
 
     /// <summary>Leases.</summary>
     public static KubeType<Lease> Leases { get; } = new(new("coordination.k8s.io", "v1", "leases", "Lease"), KubeJson.Wire.Lease, KubeJson.Wire.KubeListLease);

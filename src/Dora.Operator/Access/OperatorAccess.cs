@@ -45,6 +45,8 @@ internal static class OperatorAccess
         On(KubeTypes.RoleBindings.Resource, Own),
         On(KubeTypes.PodDisruptionBudgets.Resource, Own),
         On(KubeTypes.NetworkPolicies.Resource, Own),
+        // A pod that tries what the network keeps out; a Job is never changed.
+        On(KubeTypes.Jobs.Resource, [.. Watch, "create", "delete"]),
         // Claims are made by StatefulSets; the operator grows them, owns or disowns them, and removes those it owns.
         On(KubeTypes.PersistentVolumeClaims.Resource, [.. Watch, "patch", "delete"]),
         // Roles are labels of pods; a member restarts by the deletion of its pod.
@@ -53,6 +55,8 @@ internal static class OperatorAccess
         On(KubeTypes.Secrets.Resource, ["get", "create", "patch"]),
         // By name, and only for stacks whose certificates cert-manager makes.
         On(KubeTypes.Certificates.Resource, ["get", .. Apply, "delete"]),
+        // Only for stacks that ask for a mesh.
+        On(KubeTypes.PeerAuthentications.Resource, ["list", .. Apply, "delete"]),
         On(KubeTypes.Events.Resource, ["create", "patch"]),
         // Kubernetes lets nobody grant what they do not hold.
         .. EngineCatalogue.All.SelectMany(engine => engine.Grants),
@@ -67,6 +71,8 @@ internal static class OperatorAccess
         On(KubeTypes.ValidatingAdmissionPolicies.Resource, ["get"]) with { ResourceNames = [DeletionGuard.PolicyName] },
         On(KubeTypes.ValidatingAdmissionPolicyBindings.Resource, ["get"]) with { ResourceNames = [DeletionGuard.PolicyName] },
         On(KubeTypes.StorageClasses.Resource, ["get"]),
+        // Whether a selector of clients finds any; there is no way to ask for that by name.
+        On(KubeTypes.Namespaces.Resource, ["list"]),
     ];
 
     /// <summary>Rights in the operator's own namespace. A create cannot be bound to a name.</summary>

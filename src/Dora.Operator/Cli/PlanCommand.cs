@@ -47,7 +47,7 @@ internal static class PlanCommand
     private static bool Print(ComplianceStack stack, ImageSource images, TextWriter output, TextWriter error)
     {
         var observed = StackObservation.Nowhere(stack, images);
-        var plan = StackPlanner.Plan(observed with { Stack = stack with { Spec = stack.Spec with { Paused = false } } });
+        var plan = StackPlanner.Plan(observed with { Stack = stack with { Spec = stack.Spec with { Paused = false } }, Mesh = true });
         foreach (var violation in plan.Violations)
             error.WriteLine($"{stack.Metadata.Namespace}/{stack.Metadata.Name}: {violation}");
         foreach (var step in plan.Steps)

@@ -37,6 +37,7 @@ public sealed class ClusterView
 
             Add(KubeTypes.StatefulSets);
             Add(KubeTypes.Deployments);
+            Add(KubeTypes.Jobs);
             Add(KubeTypes.Services);
             Add(KubeTypes.ConfigMaps);
             Add(KubeTypes.ServiceAccounts);

@@ -24,12 +24,19 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
         ArgumentNullException.ThrowIfNull(plan);
         var done = new List<PlanStep>();
         var failures = new List<StepFailure>();
+        string? unprobed = null;
         foreach (var step in plan.Steps)
         {
             try
             {
                 await DoAsync(observed, plan, step, cancellationToken).ConfigureAwait(false);
                 done.Add(step);
+            }
+            catch (KubeException exception) when (step is PlanStep.RunProbe or PlanStep.EndProbe && exception is not KubeUnavailableException)
+            {
+                // It blocks nothing. One that is there or gone already the cache will show.
+                if (exception is not (KubeAlreadyExistsException or KubeNotFoundException))
+                    unprobed = exception.Message;
             }
             catch (KubeNotFoundException) when (step is PlanStep.Prune or PlanStep.RestartMember or PlanStep.LabelRole or PlanStep.SetOwner or PlanStep.GrowClaim)
             {
@@ -67,7 +74,7 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             }
         }
 
-        return new(done, failures);
+        return new(done, failures) { Unprobed = unprobed };
     }
 
     /// <summary>Takes the steps of the change of passwords. What is refused leaves the password in use as it is, and is tried again.</summary>
@@ -177,6 +184,11 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             case PlanStep.RestartMember member:
                 LogRestart(logger, ns, stack.Metadata.Name, member.Engine, member.Pod, member.Reason);
                 return client.DeleteAsync(KubeTypes.Pods.Resource, ns, member.Pod, new(Uid: member.Uid), cancellationToken);
+            case PlanStep.RunProbe probe:
+                LogProbe(logger, ns, stack.Metadata.Name, probe.Job.Metadata.Name);
+                return client.CreateAsync(KubeTypes.Jobs, probe.Job, cancellationToken);
+            case PlanStep.EndProbe ended:
+                return client.DeleteAsync(KubeTypes.Jobs.Resource, ns, ended.Name, new(Uid: ended.Uid, Propagation: DeletePropagation.Background), cancellationToken);
             case PlanStep.Command command:
                 LogCommand(logger, ns, stack.Metadata.Name, command.Engine, command.What.Name, command.What.Reason);
                 var engine = plan.Engines.First(engine => engine.Engine.Name == command.Engine);
@@ -235,6 +247,9 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Engine}: restarting {Pod}: {Why}")]
     private static partial void LogRestart(ILogger logger, string? @namespace, string? stack, string engine, string pod, string why);
 
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: Job {Job} tries what the network keeps out")]
+    private static partial void LogProbe(ILogger logger, string? @namespace, string? stack, string? job);
+
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} authority {Generation} in {Secret}: {Why}")]
     private static partial void LogAuthority(ILogger logger, string? @namespace, string? stack, AuthorityChange change, string secret, int generation, string why);
 
@@ -261,6 +276,9 @@ public sealed record ExecutionReport(IReadOnlyList<PlanStep> Done, IReadOnlyList
 
     /// <summary>Those that were not.</summary>
     internal IReadOnlyList<RotationFailure> RotationFailures { get; init; } = [];
+
+    /// <summary>Why the network could not be tried, or null.</summary>
+    internal string? Unprobed { get; init; }
 }
 
 /// <summary>A step that was refused.</summary>

@@ -18,6 +18,8 @@ public sealed class StackEvents(EventRecorder recorder)
         Stalled(stack, now);
         Unprotected(stack, now);
         Unencrypted(stack, now);
+        Unsegmented(stack, now);
+        IdleClients(stack, now);
         Authority(stack, report);
         Certificates(stack, now);
         NotCurrent(stack, now);
@@ -74,6 +76,19 @@ public sealed class StackEvents(EventRecorder recorder)
         if (now.Conditions.Find(ConditionTypes.EncryptedInTransit) is { Status: Conditions.False } condition
             && stack.Status?.Conditions.Find(ConditionTypes.EncryptedInTransit) is { Status: Conditions.True })
             Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
+    }
+
+    private void Unsegmented(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        var before = stack.Status?.Conditions.Find(ConditionTypes.NetworkSegmented);
+        if (now.Conditions.Find(ConditionTypes.NetworkSegmented) is { Status: Conditions.False } condition && condition.Message != before?.Message)
+            Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
+    }
+
+    private void IdleClients(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        if ((now.Network?.IdleClients ?? []).Except(stack.Status?.Network?.IdleClients ?? []).ToList() is { Count: > 0 } idle)
+            Record(stack, KubeEventType.Warning, "ClientMatchesNothing", "Validate", Network.SegmentationReport.Nobody(idle));
     }
 
     private void Unprotected(ComplianceStack stack, ComplianceStackStatus now)

@@ -39,6 +39,12 @@ public sealed record StackObservation(
     /// <summary>Whether the API server serves cert-manager's Certificates; asked only for a stack that wants them.</summary>
     public bool CertManager { get; init; }
 
+    /// <summary>Whether the API server serves Istio's PeerAuthentications; asked only for a stack that wants them, or has some.</summary>
+    public bool Mesh { get; init; }
+
+    /// <summary>Paths of clients in the spec that are nobody now.</summary>
+    public IReadOnlyList<string> IdleClients { get; init; } = [];
+
     /// <summary>What Vault says of the credential Secrets, by name; empty for a stack without Vault.</summary>
     public IReadOnlyDictionary<string, Credentials.VaultReading> Vault { get; init; } = FrozenDictionary<string, Credentials.VaultReading>.Empty;
 

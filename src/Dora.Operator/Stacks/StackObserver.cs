@@ -6,6 +6,7 @@ using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
 using Dora.Operator.Credentials.Rotation;
+using Dora.Operator.Network;
 using Dora.Operator.Transport;
 
 namespace Dora.Operator.Stacks;
@@ -16,6 +17,8 @@ public sealed class StackObserver(
     CredentialStore credentials,
     VaultCredentials vault,
     CertManagerView certManager,
+    ClientView clients,
+    MeshView mesh,
     WriteJournal journal,
     HealthStore health,
     TransportStore transport,
@@ -30,6 +33,7 @@ public sealed class StackObserver(
         if (view.Find(key) is not { } cached)
         {
             vault.Forget(key);
+            clients.Forget(key);
             return null;
         }
 
@@ -52,6 +56,7 @@ public sealed class StackObserver(
         var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority, .. Records(stack)], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
         var others = Foreign(stack, names.Certificates, secrets);
         var served = others.Count > 0 && await certManager.ReadAsync(stack, others, live, unreadable, cancellationToken).ConfigureAwait(false);
+        var meshServed = await mesh.ReadAsync(stack, live, unreadable, cancellationToken).ConfigureAwait(false);
 
         var pending = new Dictionary<ObjectId, string>();
         foreach (var id in journal.Open(key))
@@ -68,6 +73,8 @@ public sealed class StackObserver(
             Ports = transport.Of(key),
             Now = clock.GetUtcNow(),
             CertManager = served,
+            Mesh = meshServed,
+            IdleClients = await clients.ReadAsync(cached, cancellationToken).ConfigureAwait(false),
             Refusals = journal.Refusals(key),
             Vault = wanted,
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,

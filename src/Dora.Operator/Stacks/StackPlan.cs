@@ -22,6 +22,9 @@ public sealed record StackPlan(
     /// <summary>Steps of the change of passwords; taken last, when what else a pass does is done.</summary>
     internal IReadOnlyList<Credentials.Rotation.PlannedRotation> Rotations { get; init; } = [];
 
+    /// <summary>NetworkPolicies, and whether the network is tried; null where the spec as a whole is not carried out.</summary>
+    internal Network.NetworkPlan? Network { get; init; }
+
     /// <summary>StorageClasses that must be read before it can be decided whether claims grow; mostly none.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
 }
@@ -116,6 +119,12 @@ public abstract record PlanStep
 
     /// <summary>Deletion of a member's pod, which its StatefulSet makes anew as the spec asks now.</summary>
     public sealed record RestartMember(string Engine, string Pod, string Uid, string Reason) : PlanStep;
+
+    /// <summary>Creation of a Job that tries the network; its name says which try it is.</summary>
+    public sealed record RunProbe(Job Job) : PlanStep;
+
+    /// <summary>Removal of such a Job, whose findings are kept or not wanted.</summary>
+    public sealed record EndProbe(string Name, string Uid) : PlanStep;
 
     /// <summary>Saying something to the servers.</summary>
     public sealed record Command(string Engine, EngineCommand What) : PlanStep;

@@ -29,11 +29,15 @@ public static class StackPlanner
         var wanted = certificates.Objects.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)).ToHashSet();
         var claims = new List<ClaimPlan>();
         var sound = new HashSet<string>(StringComparer.Ordinal);
+        var policies = new List<Network.WantedPolicy>();
         foreach (var engine in engines)
         {
             var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
             var desired = engine.Cluster.Render(engine.Observed);
+            if (!observed.Mesh)
+                desired = [.. desired.Where(manifest => manifest.Resource != KubeTypes.PeerAuthentications.Resource)];
             wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
+            policies.AddRange(desired.Where(manifest => manifest.Resource == KubeTypes.NetworkPolicies.Resource).Select(manifest => new Network.WantedPolicy(engine, manifest, Apply(manifest, observed) is null)));
             found.AddRange(Collisions(engine, desired, observed));
             violations.AddRange(found.Except(violations));
             if (found.Count == 0)
@@ -48,8 +52,11 @@ public static class StackPlanner
         // A settings error may hide what an engine wants; then nothing of the stack is removed.
         if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
+        if (free)
+            steps.AddRange(Network.ProbeRules.Steps(policies, observed, sound: violations.Count == 0));
         return new(steps, violations, engines)
         {
+            Network = new(policies),
             Certificates = certificates,
             Rotations = free ? Operator.Credentials.Rotation.RotationPlan.Of(engines.Where(engine => sound.Contains(engine.Engine.Name)), observed) : [],
             Volumes = [.. claims.SelectMany(plan => plan.Problems)],
@@ -109,7 +116,7 @@ public static class StackPlanner
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
 
-        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)))
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)))
             yield return violation;
     }
 
@@ -147,7 +154,10 @@ public static class StackPlanner
             Of<PersistentVolumeClaim>(engine, observed),
             RollingChange.Of(cluster.Instances, cluster.WorkloadName, workloads, members, health, cluster.MovesPrimary, Transport.EncryptionRules.Restarts(engine, observed), Apart(cluster, members)),
             Of<Deployment>(engine, observed),
-            members);
+            members)
+        {
+            InterruptsPrimary = cluster.MovesPrimary && members.Count > 1 && health is { Primary: { } primary, PrimaryStays: false } && Transport.EncryptionRules.Interrupted(engine, health, observed) == primary,
+        };
     }
 
     // Some speak TLS and some do not, and the two kinds do not find each other: none waits for another's health then.
@@ -263,7 +273,8 @@ public static class StackPlanner
         var names = engines.Select(engine => engine.Engine.Name).ToHashSet(StringComparer.Ordinal);
         foreach (var (id, live) in observed.Live)
         {
-            if (wanted.Contains(id) || live.Meta.DeletionTimestamp is not null || !live.Meta.OwnedBy(observed.Stack))
+            // Jobs come and go by rules of their own.
+            if (wanted.Contains(id) || live.Object is Job || live.Meta.DeletionTimestamp is not null || !live.Meta.OwnedBy(observed.Stack))
                 continue;
             var data = id.Resource == KubeTypes.PersistentVolumeClaims.Resource || live.Meta.Annotation(Labels.AppliedHash) is null;
             if (!data || !names.Contains(live.Meta.Label(Labels.Engine) ?? ""))

@@ -31,6 +31,7 @@ public static class StackStatus
             : ready.Status == Conditions.True || stalled.Status == Conditions.True
                 ? new Condition(ConditionTypes.Reconciling, Conditions.False, ready.Status == Conditions.True ? "Converged" : "Stalled", ready.Message)
                 : new Condition(ConditionTypes.Reconciling, Conditions.True, "Progressing", ready.Message);
+        var (network, segmented) = Network.SegmentationReport.Of(plan, observed, report);
         IEnumerable<Condition> conditions =
         [
             ready,
@@ -39,6 +40,7 @@ public static class StackStatus
             new(ConditionTypes.Compliant, Conditions.Unknown, "NotEvaluated", "no control has been evaluated yet"),
             .. Protection(observed),
             .. plan.Engines.Count > 0 ? [Transport.EncryptionRules.Encrypted(plan, observed.Ports)] : Array.Empty<Condition>(),
+            .. segmented is null ? [] : new[] { segmented },
             .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
             .. VaultRules.Condition(observed, plan) is { } credentials ? [credentials] : Array.Empty<Condition>(),
             .. RotationReport.Condition(observed, plan, report) is { } rotated ? [rotated] : Array.Empty<Condition>(),
@@ -49,7 +51,8 @@ public static class StackStatus
             Conditions.Carry(stack.Status?.Conditions, conditions, stack.Metadata.Generation ?? 0, now),
             [.. findings.Select(finding => finding.Status)],
             Certificates.CertificateRegister.Entries(plan.Certificates),
-            RotationReport.Entries(observed, plan));
+            RotationReport.Entries(observed, plan),
+            network);
     }
 
     private static Condition Stalled(StackPlan plan, ExecutionReport report, StackObservation observed)
@@ -103,9 +106,9 @@ public static class StackStatus
             : new(ConditionTypes.Ready, Conditions.True, "AllEnginesReady", string.Create(CultureInfo.InvariantCulture, $"{findings.Count} of {findings.Count} engines serve as asked"));
     }
 
-    // A role's label and a certificate that is renewed change nothing that the servers are asked to be.
+    // A role's label, a look at the network and a certificate that is renewed change nothing that the servers are asked to be.
     private static bool Opens(PlanStep step) => step
-        is not PlanStep.LabelRole
+        is not (PlanStep.LabelRole or PlanStep.RunProbe or PlanStep.EndProbe)
         and not PlanStep.WriteAuthority { Change: not AuthorityChange.Create }
         and not PlanStep.WriteCertificate { Change: not CertificateChange.Create }
         && !(step is PlanStep.Command command && Transport.EncryptionRules.TakesUpCertificate(command.What));

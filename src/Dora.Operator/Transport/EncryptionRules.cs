@@ -50,27 +50,37 @@ public static class EncryptionRules
     /// <summary>
     /// What to tell servers that serve another certificate than their Secret holds. The kubelet brings the files some time after the
     /// Secret changed, so a server may be told in vain, and is told again after the next look. What interrupts a server waits until
-    /// another port of its pod shows that the files are there, and goes pod by pod while the engine is healthy.
+    /// another port of its pod shows that the files are there, and goes pod by pod while the engine is healthy, the
+    /// primary's last, once another member is primary where one can be.
     /// </summary>
     public static IEnumerable<EngineCommand> Commands(BoundEngine engine, StackObservation observed)
     {
         ArgumentNullException.ThrowIfNull(engine);
         ArgumentNullException.ThrowIfNull(observed);
-        var stale = observed.Ports
-            .Where(port => port.Target.Engine == engine.Engine.Name && Stale(port, observed))
-            .GroupBy(port => port.Target.Pod)
-            .ToDictionary(pod => pod.Key, pod => pod.ToList(), StringComparer.Ordinal);
-        foreach (var (pod, ports) in stale)
+        foreach (var (pod, ports) in Stale(engine.Engine.Name, observed))
         {
             if (ports.Find(port => port.Target.Endpoint.Reload == CertificateReload.ByCommand) is { } port && !port.Told)
                 yield return new(EngineCommand.ReloadCertificate, pod, $"{pod} serves a certificate that was renewed since");
         }
 
-        if (engine.Observed.Health is { Verdict: EngineVerdict.Healthy }
-            && stale.OrderBy(pod => pod.Key, StringComparer.Ordinal).FirstOrDefault(pod => pod.Value.All(port => port is { Told: false, Target.Endpoint.Reload: CertificateReload.ByInterruption })).Key is { } next)
+        if (!engine.Observed.InterruptsPrimary && Interrupted(engine.Engine.Name, engine.Observed.Health, observed) is { } next)
         {
             yield return new(EngineCommand.InterruptForCertificate, next, $"{next} serves a certificate that was renewed since, and reads it only when it starts");
         }
+    }
+
+    /// <summary>The pod that is interrupted next, the primary's last; null while none is, or one must be seen again first.</summary>
+    public static string? Interrupted(string engine, EngineHealth? health, StackObservation observed)
+    {
+        ArgumentNullException.ThrowIfNull(observed);
+        if (health is not { Verdict: EngineVerdict.Healthy })
+            return null;
+        var stale = Stale(engine, observed);
+        var next = stale
+            .OrderBy(pod => pod.Key == health.Primary)
+            .ThenBy(pod => pod.Key, StringComparer.Ordinal)
+            .FirstOrDefault(pod => pod.Value.All(port => port is { Told: false, Target.Endpoint.Reload: CertificateReload.ByInterruption })).Key;
+        return next is not null && next == health.Primary && stale.Count > 1 ? null : next;
     }
 
     /// <summary>Pods that can take up their certificate only by a restart.</summary>
@@ -103,6 +113,11 @@ public static class EncryptionRules
     }
 
     private static Condition Condition(string status, TransportVerdict reason, string message) => new(ConditionTypes.EncryptedInTransit, status, reason.ToString(), message);
+
+    private static Dictionary<string, List<MeasuredPort>> Stale(string engine, StackObservation observed) => observed.Ports
+        .Where(port => port.Target.Engine == engine && Stale(port, observed))
+        .GroupBy(port => port.Target.Pod)
+        .ToDictionary(pod => pod.Key, pod => pod.ToList(), StringComparer.Ordinal);
 
     private static bool Stale(MeasuredPort port, StackObservation observed) =>
         port.Finding.Serial is { } serial && Wanted(port.Target.Endpoint, observed).Serial is { } wanted && serial != wanted;

@@ -135,6 +135,9 @@ public sealed class NetworkAccessTests
     [InlineData("{monitoring: [{}]}", "monitoring[0]")]
     [InlineData("{apiServer: [10.0.0.1]}", "apiServer[0]")]
     [InlineData("{apiServer: [10.0.0.1/24]}", "apiServer[0]")]
+    [InlineData("{probe: {interval: 30m}}", "probe.interval")]
+    [InlineData("{probe: {interval: often}}", "probe.interval")]
+    [InlineData("{probe: {image: mirror.example/agent}}", "probe.image")]
     public void A_network_that_cannot_be_names_the_field_and_the_fix(string settings, string field)
     {
         var violation = Assert.Single(NetworkRules.Check(KubeYaml.Read(settings).Deserialize(ApiJson.Wire.NetworkSettings)));

@@ -28,6 +28,9 @@ internal static class PodRows
         Network("destination with port 0", "egress: [{cidr: 10.0.0.0/8, ports: [0]}]", "egress[0].ports[0]", "should be greater than or equal to 1"),
         Network("destination with port 65536", "egress: [{cidr: 10.0.0.0/8, ports: [65536]}]", "egress[0].ports[0]", "should be less than or equal to 65535"),
         Network("API server without a length", "apiServer: [10.0.0.1]", "apiServer[0]", "should match"),
+        Network("a mesh that is not known", "mesh: Linkerd", "mesh", "supported values: \"None\", \"Istio\""),
+        Network("a try of the network each minute", "probe: {interval: 30m}", "probe.interval", "should match"),
+        Network("a try of the network from an image without a tag", "probe: {image: mirror.example/agent}", "probe.image", "should match"),
         .. from list in (string[])["clients", "monitoring", "egress"]
            from selector in (string[])["podSelector", "namespaceSelector"]
            from row in Selectors(list, selector)
@@ -40,6 +43,7 @@ internal static class PodRows
         ("pods come and go", Stack("pods", ""), Stack("pods", $"{Operator.DryRunTests.Pods[1..^1]}")),
         ("pods of an engine with an image by digest", Stack("engines.redis.pods", "image: 'a:1'"), Stack("engines.redis.pods", $"antiAffinity: Required, nodeSelector: {{}}, image: 'mirror.example:5000/a/b@sha256:{new string('a', 64)}'")),
         ("clients of every kind", Stack("network", "policies: Disabled"), Stack("network", Operator.DryRunTests.Network[1..^1])),
+        ("a try of the network comes and goes", Stack("network", "probe: {interval: 2w, image: 'mirror.example/dora/agent:1'}"), Stack("network", "probe: {}")),
         ("everybody by address", Stack("network", ""), Stack("network", "clients: [{cidr: 0.0.0.0/0}, {cidr: '::/0'}]")),
     ];
 

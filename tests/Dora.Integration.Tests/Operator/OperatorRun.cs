@@ -20,7 +20,7 @@ internal sealed class OperatorRun : IAsyncDisposable
     [
         StackResource.Type.Resource, KubeTypes.StatefulSets.Resource, KubeTypes.Services.Resource, KubeTypes.ConfigMaps.Resource, KubeTypes.Secrets.Resource, KubeTypes.ServiceAccounts.Resource,
         KubeTypes.Roles.Resource, KubeTypes.RoleBindings.Resource, KubeTypes.PodDisruptionBudgetsBeta.Resource,
-        KubeTypes.NetworkPolicies.Resource, KubeTypes.Deployments.Resource,
+        KubeTypes.NetworkPolicies.Resource, KubeTypes.Deployments.Resource, KubeTypes.Jobs.Resource,
     ];
 
     private readonly RealServer server;

@@ -2,8 +2,13 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
+using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Redis;
+using Dora.Kubernetes.Model;
+using Dora.Operator.Cli;
+using Dora.Operator.Stacks;
+using Dora.Operator.Transport;
 using Dora.Testing.Http;
 using Xunit;
 using CertificateRequest = Dora.Engines.CertificateRequest;
@@ -88,6 +93,60 @@ public sealed class RealRedisTlsTests(RedisPods pods)
         }
 
         Assert.Equal("PONG", (await client.SendAsync(Token, "PING")).Text);
+    }
+
+    [Fact]
+    public async Task Nobody_is_master_beside_a_Sentinel_that_starts_anew_for_its_certificate()
+    {
+        await pods.HealthyAsync();
+        pods.RenewCertificate();
+        foreach (var member in pods.Target.Members)
+            await RedisTls.ReloadAsync(pods.Plan, member.Name, pods.Target, Token);
+
+        var said = new List<string>();
+        // What else a probe may find amiss for a moment is said too, and is no matter here.
+        while (said.Count < 8 && await CommandAsync() is { } command)
+        {
+            if (command.Name is EngineCommand.InterruptForCertificate or RedisCommands.Failover)
+                said.Add(command.Name);
+            if (command.Name == EngineCommand.InterruptForCertificate)
+            {
+                Assert.NotEqual(command.Subject, (await RedisProbe.RunAsync(pods.Plan, pods.Target, Token)).Primary);
+                await pods.EndedAsync(pods.Target.Members.First(member => member.Name == command.Subject).Ordinal, "sentinel");
+            }
+        }
+
+        Assert.Equal([EngineCommand.InterruptForCertificate, EngineCommand.InterruptForCertificate, RedisCommands.Failover, EngineCommand.InterruptForCertificate], said);
+        await pods.HealthyAsync();
+    }
+
+    // What the operator says next, by what the ports show and the Sentinels answer, said to the servers; null when all serve the new certificate.
+    private async Task<EngineCommand?> CommandAsync()
+    {
+        var health = await pods.HealthyAsync();
+        var observed = await ObservedAsync(health);
+        var engine = Assert.Single(StackPlanner.Plan(observed).Engines);
+        var command = engine.Cluster.Commands(engine.Observed).Concat(EncryptionRules.Commands(engine, observed)).FirstOrDefault();
+        if (command is not null)
+            await engine.Cluster.ExecuteAsync(command, pods.Target, Token);
+        return command;
+    }
+
+    private async Task<StackObservation> ObservedAsync(EngineHealth health)
+    {
+        var names = pods.Plan.Names;
+        var stack = StackFile.Read($"{{apiVersion: {StackResource.ApiVersion}, kind: {StackResource.Kind}, metadata: {{name: {names.Stack.Name}, namespace: {names.Stack.Namespace}, uid: u}}, spec: {{tier: Development, engines: {{redis: {{mode: Sentinel}}}}}}}}")[0];
+        var observed = StackObservation.Nowhere(stack, new()) with
+        {
+            Pods = [.. pods.Target.Members.Select(member => new Pod(
+                new(member.Name, names.Stack.Namespace, Uid: member.Name, Labels: new Dictionary<string, string> { [Labels.Engine] = "redis" }),
+                Status: new(PodIP: member.Address, Conditions: [new("Ready", "True")])))],
+            Credentials = new Dictionary<string, SecretReading> { [names.CertificateSecret] = new SecretReading.Found(pods.Target.Secrets[names.CertificateSecret], true) },
+            Health = new Dictionary<string, EngineHealth> { ["redis"] = health },
+        };
+        var targets = EncryptionRules.Ports(StackPlanner.Plan(observed), observed).ToList();
+        var findings = await Task.WhenAll(targets.Select(target => TransportProbe.MeasureAsync(target, Trust(), TlsVersion.Tls13, Token)));
+        return observed with { Ports = [.. targets.Zip(findings).Select(pair => new MeasuredPort(pair.First, pair.Second, 0))] };
     }
 
     private ServerTrust Trust() => pods.Target.Trust(pods.Plan.Names.CertificateSecret);

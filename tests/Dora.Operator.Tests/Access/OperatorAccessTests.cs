@@ -19,6 +19,7 @@ public sealed class OperatorAccessTests
         new(StackResource.Group, "compliancestacks/finalizers", "update"),
         new("", "secrets", "get"),
         new("cert-manager.io", "certificates", "get"),
+        new("security.istio.io", "peerauthentications", "list"),
         // The certificates that sign a Vault's, by name.
         new("", "configmaps", "get"),
         new("events.k8s.io", "events", "create"),
@@ -65,7 +66,8 @@ public sealed class OperatorAccessTests
             right => right.Verb is "*" or "escalate" or "bind" or "impersonate" || right.Resource.Contains('*', StringComparison.Ordinal) || right.Resource is "pods/exec" or "nodes");
 
     [Fact]
-    public void What_belongs_to_no_namespace_is_only_read_and_by_name() => Assert.All(OperatorAccess.Cluster, rule => Assert.Equal(["get"], rule.Verbs));
+    public void What_belongs_to_no_namespace_is_only_read_and_by_name_but_for_namespaces() =>
+        Assert.All(OperatorAccess.Cluster, rule => Assert.Equal(rule.Resources is ["namespaces"] ? ["list"] : ["get"], rule.Verbs));
 
     [Fact]
     public void The_lease_is_taken_by_name() =>
@@ -110,6 +112,8 @@ public sealed class OperatorAccessTests
         PlanStep.SetOwner owner => [On(owner.Resource, "patch")],
         PlanStep.RestartMember => [On(KubeTypes.Pods.Resource, "delete")],
         PlanStep.LabelRole => [On(KubeTypes.Pods.Resource, "patch")],
+        PlanStep.RunProbe => [On(KubeTypes.Jobs.Resource, "create")],
+        PlanStep.EndProbe => [On(KubeTypes.Jobs.Resource, "delete")],
         PlanStep.Command => [],
         _ => throw new ArgumentException($"say which rights {step.GetType().Name} needs", nameof(step)),
     };

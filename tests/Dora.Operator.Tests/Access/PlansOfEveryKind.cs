@@ -7,6 +7,7 @@ using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 using Dora.Operator.Tests.Certificates;
+using Dora.Operator.Tests.Network;
 using Dora.Testing;
 
 namespace Dora.Operator.Tests.Access;
@@ -32,6 +33,8 @@ internal static class PlansOfEveryKind
         }
 
         steps.AddRange(OfCertificates());
+        steps.AddRange(OfProbes());
+        steps.AddRange(OfMesh());
         return steps;
     }
 
@@ -51,6 +54,25 @@ internal static class PlansOfEveryKind
         ];
     }
 
+    /// <summary>What a mesh is told, and its end.</summary>
+    private static IEnumerable<PlanStep> OfMesh()
+    {
+        var stack = Stacks().First();
+        stack = stack with { Spec = stack.Spec with { StackVersion = StackVersions.Newest, Network = new(Mesh: NetworkMesh.Istio) } };
+        var plan = StackPlanner.Plan(StackObservation.Nowhere(stack, new()) with { Mesh = true });
+        var running = Running(stack, plan) with { Stack = stack with { Spec = stack.Spec with { Network = new() } }, Mesh = true };
+        return [.. plan.Steps, .. StackPlanner.Plan(running).Steps];
+    }
+
+    /// <summary>A try of the network, and the end of one that is not wanted.</summary>
+    private static IEnumerable<PlanStep> OfProbes()
+    {
+        var world = new ProbeWorld();
+        var begun = world.Plan().Steps;
+        world.Started();
+        return [.. begun, .. world.Plan(world.Without).Steps];
+    }
+
     /// <summary>An object by its kind.</summary>
     public static IKubeObject Typed(Manifest manifest) => manifest.Resource.Plural switch
     {
@@ -63,6 +85,7 @@ internal static class PlansOfEveryKind
         "rolebindings" => manifest.Body.Deserialize(KubeTypes.RoleBindings.Json)!,
         "poddisruptionbudgets" => manifest.Body.Deserialize(KubeTypes.PodDisruptionBudgets.Json)!,
         "networkpolicies" => manifest.Body.Deserialize(KubeTypes.NetworkPolicies.Json)!,
+        "peerauthentications" => manifest.Body.Deserialize(KubeTypes.PeerAuthentications.Json)!,
         "certificates" => manifest.Body.Deserialize(KubeTypes.Certificates.Json)!,
         "persistentvolumeclaims" => manifest.Body.Deserialize(KubeTypes.PersistentVolumeClaims.Json)!,
         _ => throw new ArgumentException($"{manifest.Resource} is rendered by an engine, but not known here", nameof(manifest)),

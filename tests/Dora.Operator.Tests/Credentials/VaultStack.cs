@@ -92,7 +92,7 @@ internal sealed class VaultStack : IAsyncDisposable
         _vault?.Dispose();
         _vault = new(_client, Access, _ => { }, Clock, NullLogger<VaultCredentials>.Instance);
         var credentials = new CredentialStore(_client, _vault, Clock);
-        _observer = new(_view, credentials, _vault, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+        _observer = new(_view, credentials, _vault, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
         _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
     }
 

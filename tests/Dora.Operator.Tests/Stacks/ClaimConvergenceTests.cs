@@ -73,7 +73,7 @@ public sealed class ClaimConvergenceTests
             _vault = new(_client, VaultAccess.None, _ => { }, TimeProvider.System, NullLogger<VaultCredentials>.Instance);
             var credentials = new CredentialStore(_client, _vault, TimeProvider.System);
             var view = new ClusterView(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => _changed.Release(), journal.Removed, TimeProvider.System, NullLogger.Instance);
-            _observer = new(view, credentials, _vault, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+            _observer = new(view, credentials, _vault, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
             _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
             _view = view.RunAsync(_stop.Token);
         }

@@ -45,6 +45,18 @@ public sealed class RefusalTests
     }
 
     [Fact]
+    public async Task A_client_that_matches_nothing_is_said_and_nothing_is_held_up()
+    {
+        await using var host = await OperatorHost.StartAsync();
+        host.Apply("shop", "{tier: Development, network: {clients: [{podSelector: {matchLabels: {app: nobody}}}]}, engines: {redis: {}}}");
+        var condition = await host.ConditionAsync("shop", ConditionTypes.NetworkSegmented, condition => ((string?)condition["message"])!.Contains("spec.network.clients[0]", StringComparison.Ordinal));
+        Assert.Equal("NotProbed", (string?)condition["reason"]);
+        await host.UntilAsync(() => host.Server.All(KubeTypes.Events.Resource).Any(occurrence => (string?)occurrence["reason"] == "ClientMatchesNothing"));
+        Assert.Equal("False", (string?)(await host.ConditionAsync("shop", ConditionTypes.Stalled, _ => true))["status"]);
+        await host.ConvergedAsync("shop");
+    }
+
+    [Fact]
     public async Task Passwords_that_cannot_be_read_are_not_made_anew()
     {
         await using var host = await OperatorHost.StartAsync();

@@ -44,9 +44,26 @@ public sealed class EncryptionRulesTests : IDisposable
     public void What_an_interruption_needs_waits_for_the_files_and_for_health_and_goes_pod_by_pod()
     {
         var observed = Observed(Pod(0), Pod(1), Pod(2));
-        Assert.Equal(["InterruptForCertificate shop-redis-0"], Commands(Seen(observed, server: _serial, sentinel: "0A")));
+        Assert.Equal(["InterruptForCertificate shop-redis-1"], Commands(Seen(observed, server: _serial, sentinel: "0A")));
         Assert.Empty(Commands(Seen(observed, server: _serial, sentinel: "0A") with { Health = new Dictionary<string, EngineHealth> { ["redis"] = new(EngineVerdict.Degraded, [], "shop-redis-0", "7.0.15", "x", []) } }));
         Assert.DoesNotContain(Commands(Seen(observed, server: "0A", sentinel: "0A")), command => command.StartsWith("Interrupt", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_master_moves_before_the_Sentinel_beside_it_starts_anew_and_only_when_all_others_have()
+    {
+        var observed = Seen(Observed(Pod(0), Pod(1), Pod(2)), server: _serial, sentinel: "0A");
+        StackObservation Only(params string[] stale) => observed with { Ports = [.. observed.Ports.Select(port => port with { Finding = port.Finding with { Serial = stale.Contains(port.Target.Pod) && port.Target.Endpoint.Name == "sentinel" ? "0A" : _serial } })] };
+        // One that was told and is not seen again yet holds up the master's.
+        var told = Only("shop-redis-0", "shop-redis-1") with { };
+        told = told with { Ports = [.. told.Ports.Select(port => port with { Told = port.Target.Pod == "shop-redis-1" })] };
+        Assert.Empty(AllCommands(told));
+        Assert.Equal(["Failover shop-redis-0"], AllCommands(Only("shop-redis-0")));
+        var moved = Only("shop-redis-0") with { Health = new Dictionary<string, EngineHealth> { ["redis"] = new(EngineVerdict.Healthy, [], "shop-redis-1", "7.0.15", "", []) } };
+        Assert.Equal(["InterruptForCertificate shop-redis-0"], AllCommands(moved));
+        // Where nobody else can be master, there is nothing to wait for.
+        var alone = Only("shop-redis-0");
+        Assert.Equal(["InterruptForCertificate shop-redis-0"], AllCommands(alone with { Pods = [alone.Pods[0]], Ports = [.. alone.Ports.Where(port => port.Target.Pod == "shop-redis-0")] }));
     }
 
     [Fact]
@@ -89,6 +106,9 @@ public sealed class EncryptionRulesTests : IDisposable
         observed = observed with { Stack = observed.Stack with { Spec = observed.Stack.Spec with { StackVersion = StackVersions.V202611 } } };
         Assert.Equal(("False", "PlaintextAccepted"), (EncryptionRules.Encrypted(StackPlanner.Plan(observed), []).Status, EncryptionRules.Encrypted(StackPlanner.Plan(observed), []).Reason));
     }
+
+    private static List<string> AllCommands(StackObservation observed) =>
+        [.. StackPlanner.Plan(observed).Engines.SelectMany(engine => engine.Cluster.Commands(engine.Observed).Concat(EncryptionRules.Commands(engine, observed))).Select(command => $"{command.Name} {command.Subject}")];
 
     private static List<string> Commands(StackObservation observed) =>
         [.. StackPlanner.Plan(observed).Engines.SelectMany(engine => EncryptionRules.Commands(engine, observed)).Select(command => $"{command.Name} {command.Subject}")];
