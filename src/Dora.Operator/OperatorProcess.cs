@@ -2,6 +2,7 @@ using Dora.Api;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Access;
+using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
@@ -24,7 +25,9 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly ClusterView _view;
     private readonly EventRecorder _events;
     private readonly EngineAnnouncements _announcements;
+    private readonly VaultClients _vaults;
     private readonly VaultCredentials _vault;
+    private readonly VaultSignatures _signatures;
     private readonly CredentialStore _credentials;
     private readonly ControllerLoop _loop;
     private readonly OperatorMetrics _metrics;
@@ -47,13 +50,16 @@ internal sealed partial class OperatorProcess : IDisposable
         var health = new HealthStore();
         var transport = new TransportStore(clock);
         _metrics = new(health);
-        _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
+        _vaults = new(client, options.Vault ?? VaultAccess.None, clock);
+        _vault = new(_vaults, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
+        _signatures = new(_vaults, _queue.Add, clock, logs.CreateLogger<VaultSignatures>());
         var credentials = _credentials = new CredentialStore(client, _vault, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, _vault, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
+            new(_view, credentials, _vault, _signatures, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
+            _signatures,
             new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>(), clock),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,
@@ -173,7 +179,9 @@ internal sealed partial class OperatorProcess : IDisposable
     public void Dispose()
     {
         _announcements.Dispose();
+        _signatures.Dispose();
         _vault.Dispose();
+        _vaults.Dispose();
         _metrics.Dispose();
         _events.Dispose();
         _queue.Dispose();

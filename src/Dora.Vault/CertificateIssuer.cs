@@ -30,7 +30,7 @@ public sealed class CertificateIssuer(VaultClient client, string mount = "pki")
     {
         var body = Body(names, lifetime);
         body["csr"] = request;
-        return Certificate(await client.DataAsync(VaultRequest.Post(VaultRequest.Join(mount, "sign", role), body), VaultJson.Default.CertificateBody, cancellationToken));
+        return Certificate(await client.DataAsync(VaultRequest.Post(VaultRequest.Join(mount, "sign", role), body) with { Public = true }, VaultJson.Default.CertificateBody, cancellationToken));
     }
 
     /// <summary>The authority's certificate and those above it, in PEM; no login is needed.</summary>

@@ -50,7 +50,7 @@ public sealed class CertificateStore(KubeClient client, CredentialStore secrets,
             return;
         }
 
-        var content = await CertificateSecrets.LeafAsync(step, Authority.SignerOf(authority, clock), clock.GetUtcNow(), cancellationToken).ConfigureAwait(false);
+        var content = CertificateSecrets.Leaf(step, authority, clock);
         if (step.Change == CertificateChange.Create)
             await CreateAsync(stack, CertificateSecrets.LeafMeta(context, step), "kubernetes.io/tls", content, cancellationToken).ConfigureAwait(false);
         else

@@ -15,6 +15,7 @@ public sealed class StackObserver(
     ClusterView view,
     CredentialStore credentials,
     VaultCredentials vault,
+    VaultSignatures signatures,
     CertManagerView certManager,
     WriteJournal journal,
     HealthStore health,
@@ -30,6 +31,7 @@ public sealed class StackObserver(
         if (view.Find(key) is not { } cached)
         {
             vault.Forget(key);
+            signatures.Forget(key);
             return null;
         }
 
@@ -70,6 +72,7 @@ public sealed class StackObserver(
             CertManager = served,
             Refusals = journal.Refusals(key),
             Vault = wanted,
+            Signed = signatures.Of(stack, secrets),
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
         };
     }
@@ -111,7 +114,7 @@ public sealed class StackObserver(
 
         // Servers of several engines may share one.
         certificates = [.. certificates.Distinct(StringComparer.Ordinal)];
-        return (passwords, certificates, certificates.Count > 0 && context.Tls is { Issuer: TlsIssuer.Operator } ? [Authority.SecretName(context.Name)] : []);
+        return (passwords, certificates, certificates.Count > 0 && context.Tls is not { Issuer: TlsIssuer.CertManager } ? [Authority.SecretName(context.Name)] : []);
     }
 }
 

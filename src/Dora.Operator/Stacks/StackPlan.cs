@@ -22,6 +22,9 @@ public sealed record StackPlan(
     /// <summary>Steps of the change of passwords; taken last, when what else a pass does is done.</summary>
     internal IReadOnlyList<Credentials.Rotation.PlannedRotation> Rotations { get; init; } = [];
 
+    /// <summary>Certificates that another must sign before they can be written; mostly none.</summary>
+    internal IReadOnlyList<PlanStep.WriteCertificate> Unsigned { get; init; } = [];
+
     /// <summary>StorageClasses that must be read before it can be decided whether claims grow; mostly none.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
 }
@@ -72,7 +75,11 @@ public abstract record PlanStep
         string? Asked,
         string? ResourceVersion,
         bool Owned,
-        string Reason) : PlanStep;
+        string Reason) : PlanStep
+    {
+        /// <summary>The root of an authority whose key is elsewhere; null: one is made, with its key.</summary>
+        internal Certificates.Root? Root { get; init; }
+    }
 
     /// <summary>Writing of the Secret of a server's certificate.</summary>
     /// <param name="Engine">The engine whose servers use it.</param>
@@ -89,7 +96,11 @@ public abstract record PlanStep
         int Generation,
         string? ResourceVersion,
         string Reason,
-        string? Asked = null) : PlanStep;
+        string? Asked = null) : PlanStep
+    {
+        /// <summary>The certificate, where another than the stack's own authority signed it.</summary>
+        internal Certificates.VaultSignature.Found? Signed { get; init; }
+    }
 
     /// <summary>Writing the passwords of an existing Secret to Vault, which has none: the stack just came to use it.</summary>
     /// <param name="Engine">The engine it belongs to.</param>

@@ -23,7 +23,13 @@ public static class StackPlanner
         var certificates = Certificates(engines, observed);
         // Whatever is wrong with the spec, clients must find the master that the servers elected, and no certificate may run out.
         if (blocked)
-            return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : []], violations, engines) { Certificates = certificates };
+        {
+            return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : []], violations, engines)
+            {
+                Certificates = certificates,
+                Unsigned = free ? [.. Allowed(certificates.Unsigned, []).OfType<PlanStep.WriteCertificate>()] : [],
+            };
+        }
 
         var steps = new List<PlanStep>();
         var wanted = certificates.Objects.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)).ToHashSet();
@@ -53,6 +59,7 @@ public static class StackPlanner
             Certificates = certificates,
             Rotations = free ? Operator.Credentials.Rotation.RotationPlan.Of(engines.Where(engine => sound.Contains(engine.Engine.Name)), observed) : [],
             Volumes = [.. claims.SelectMany(plan => plan.Problems)],
+            Unsigned = free ? [.. Allowed(certificates.Unsigned, sound).OfType<PlanStep.WriteCertificate>()] : [],
             Unread = [.. claims.SelectMany(plan => plan.Unread).Distinct()],
         };
     }
@@ -109,7 +116,7 @@ public static class StackPlanner
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
 
-        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)))
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)).Concat(Operator.Certificates.VaultPkiRules.Check(stack.Spec)))
             yield return violation;
     }
 
@@ -206,16 +213,15 @@ public static class StackPlanner
 
     // Clients learn of a root before a server shows a certificate of it. For engines with something wrong nothing new is made, and
     // what serves goes on serving.
-    private static IEnumerable<PlanStep> CertificateSteps(Certificates.CertificatePlan certificates, HashSet<string> sound, StackObservation observed) => certificates.Objects
-        .Select(manifest => Apply(manifest, observed))
-        .OfType<PlanStep>()
-        .Concat(certificates.Steps)
-        .Where(step => step switch
-        {
-            PlanStep.WriteCertificate { Change: CertificateChange.Create } create => sound.Contains(create.Engine),
-            PlanStep.WriteAuthority { Change: AuthorityChange.Create } or PlanStep.Apply { Change: ObjectChangeKind.Missing } => sound.Count > 0,
-            _ => true,
-        });
+    private static IEnumerable<PlanStep> CertificateSteps(Certificates.CertificatePlan certificates, HashSet<string> sound, StackObservation observed) =>
+        Allowed(certificates.Objects.Select(manifest => Apply(manifest, observed)).OfType<PlanStep>().Concat(certificates.Steps), sound);
+
+    private static IEnumerable<PlanStep> Allowed(IEnumerable<PlanStep> steps, HashSet<string> sound) => steps.Where(step => step switch
+    {
+        PlanStep.WriteCertificate { Change: CertificateChange.Create } create => sound.Contains(create.Engine),
+        PlanStep.WriteAuthority { Change: AuthorityChange.Create } or PlanStep.Apply { Change: ObjectChangeKind.Missing } => sound.Count > 0,
+        _ => true,
+    });
 
     private static PlanStep.Apply? Apply(Manifest manifest, StackObservation observed)
     {
