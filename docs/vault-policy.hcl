@@ -11,8 +11,7 @@ path "database/rotate-role/*"            { capabilities = ["update"] }
 path "sys/leases/renew"                  { capabilities = ["update"] }
 path "sys/leases/revoke"                 { capabilities = ["update"] }
 
-# Certificates of the servers.
-path "pki/issue/db-server"               { capabilities = ["update"] }
+# Certificates of the servers (spec.tls.issuer: Vault): requests are signed, keys never come here. Name each role that stacks may use.
 path "pki/sign/db-server"                { capabilities = ["update"] }
 
 # Keys of backups.

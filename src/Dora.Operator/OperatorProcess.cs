@@ -25,7 +25,6 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly ClusterView _view;
     private readonly EventRecorder _events;
     private readonly EngineAnnouncements _announcements;
-    private readonly VaultClients _vaults;
     private readonly VaultCredentials _vault;
     private readonly VaultSignatures _signatures;
     private readonly CredentialStore _credentials;
@@ -50,9 +49,8 @@ internal sealed partial class OperatorProcess : IDisposable
         var health = new HealthStore();
         var transport = new TransportStore(clock);
         _metrics = new(health);
-        _vaults = new(client, options.Vault ?? VaultAccess.None, clock);
-        _vault = new(_vaults, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
-        _signatures = new(_vaults, _queue.Add, clock, logs.CreateLogger<VaultSignatures>());
+        _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
+        _signatures = new(_vault.Clients, _queue.Add, clock, logs.CreateLogger<VaultSignatures>());
         var credentials = _credentials = new CredentialStore(client, _vault, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
@@ -181,7 +179,6 @@ internal sealed partial class OperatorProcess : IDisposable
         _announcements.Dispose();
         _signatures.Dispose();
         _vault.Dispose();
-        _vaults.Dispose();
         _metrics.Dispose();
         _events.Dispose();
         _queue.Dispose();

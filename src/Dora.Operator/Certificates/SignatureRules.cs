@@ -20,9 +20,6 @@ internal static class SignatureRules
     /// </summary>
     public static readonly TimeSpan Least = TimeSpan.FromMinutes(30);
 
-    // MD5 and SHA-1, with RSA, DSA and ECDSA.
-    private static readonly string[] BrokenHashes = ["1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10040.4.3", "1.2.840.10045.4.1"];
-
     /// <summary>The Secret that an answer would make; null where it holds no certificate.</summary>
     public static SecretReading.Found? Content(IssuedCertificate issued, string key)
     {
@@ -73,8 +70,6 @@ internal static class SignatureRules
     private static string? Flaw(SecretReading.Found content, string role)
     {
         using var chain = PemText.Certificates(content.Fields[CertificateRequest.Chain] + content.Fields[CertificateRequest.Trust])!;
-        if (chain.All.Any(certificate => certificate is { SignatureAlgorithm.Value: { } hash } && BrokenHashes.Contains(hash) && !IsRoot(certificate)))
-            return $"what {role} signed rests on MD5 or SHA-1: let its authority sign with SHA-256 or better";
         if (chain.All.Any(IsWeak))
             return $"the authority behind {role} has a key that is too small: RSA needs {SmallestRsa} bits, elliptic curves {SmallestCurve}";
         var usages = chain.All[0].Extensions.OfType<X509EnhancedKeyUsageExtension>().SelectMany(extension => extension.EnhancedKeyUsages.Cast<Oid>()).Select(usage => usage.Value).ToList();

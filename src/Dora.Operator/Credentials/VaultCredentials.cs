@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Dora.Api;
 using Dora.Engines;
+using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Runtime;
 using Dora.Vault;
 using Microsoft.Extensions.Logging;
@@ -11,12 +12,15 @@ namespace Dora.Operator.Credentials;
 /// Reads and writes the passwords of stacks in Vault. What was read is kept in memory and read again beside the passes over a stack,
 /// at most every 30 s: a Vault that is slow or away holds up no failover. At rest that is one request for the version of each Secret.
 /// </summary>
-public sealed partial class VaultCredentials(VaultClients clients, Action<ObjectKey> changed, TimeProvider clock, ILogger<VaultCredentials> logger) : IDisposable
+public sealed partial class VaultCredentials(KubeClient client, VaultAccess access, Action<ObjectKey> changed, TimeProvider clock, ILogger<VaultCredentials> logger) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<ObjectKey, WatchedPasswords> _stacks = new();
     private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>Clients of the Vaults that stacks name, for whoever asks them for something else.</summary>
+    public VaultClients Clients { get; } = new(client, access, clock);
 
     /// <summary>What Vault says of each Secret, by its name; empty for a stack without Vault.</summary>
     /// <param name="stack">The stack.</param>
@@ -60,7 +64,7 @@ public sealed partial class VaultCredentials(VaultClients clients, Action<Object
         var settings = stack.Spec.Credentials!.Vault!;
         _stacks.TryGetValue(ObjectKey.Of(stack), out var watched);
         watched?.Learn(place, null);
-        var kv = new KeyValueStore(await clients.OfAsync(stack, settings.Connection(), cancellationToken).ConfigureAwait(false), settings.Mount);
+        var kv = new KeyValueStore(await Clients.OfAsync(stack, settings.Connection(), cancellationToken).ConfigureAwait(false), settings.Mount);
         var path = place.Path(stack, settings);
         var at = $"{settings.Mount}/{path}";
         VaultReading found;
@@ -89,6 +93,7 @@ public sealed partial class VaultCredentials(VaultClients clients, Action<Object
     public void Dispose()
     {
         _stop.Cancel();
+        Clients.Dispose();
         _stop.Dispose();
     }
 
@@ -120,7 +125,7 @@ public sealed partial class VaultCredentials(VaultClients clients, Action<Object
         var at = $"{settings.Mount}/{path}";
         try
         {
-            var kv = new KeyValueStore(await clients.OfAsync(stack, settings.Connection(), _stop.Token).ConfigureAwait(false), settings.Mount);
+            var kv = new KeyValueStore(await Clients.OfAsync(stack, settings.Connection(), _stop.Token).ConfigureAwait(false), settings.Mount);
             // The version alone: reading passwords all the time would fill Vault's audit log with nothing.
             if (before is VaultReading.Found known && await kv.VersionAsync(path, _stop.Token).ConfigureAwait(false) is { Deleted: false, Destroyed: false } newest && newest.Number == known.Version)
                 return known;

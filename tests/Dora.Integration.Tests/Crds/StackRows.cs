@@ -56,7 +56,7 @@ internal static class StackRows
         new("default overlap with an interval as short", Credentials("rotation: {interval: 1h}"), "spec.credentials.rotation.overlap", LongOverlap),
         new("issuerRef without cert-manager", Tls("issuerRef: {name: corporate}"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
         new("cert-manager without issuerRef", Tls("issuer: CertManager"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
-        new("vault without Vault", Tls("vault: {role: db}"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
+        new("vault without Vault", Tls("vault: {pkiRole: db}"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
         new("Vault without vault", Tls("issuer: Vault"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
         new("unknown issuer", Tls("issuer: Somebody"), "spec.tls.issuer", "supported values: \"Operator\", \"CertManager\", \"Vault\""),
         new("version of TLS that nobody should speak", Tls("minimumVersion: '1.1'"), "spec.tls.minimumVersion", "supported values: \"1.2\", \"1.3\""),
