@@ -54,16 +54,16 @@ internal sealed class StackSignatures(ComplianceStack stack)
         }
     }
 
-    /// <summary>The questions under way, after others were begun where it is time; and whether they are the first for one of the Secrets.</summary>
+    /// <summary>The questions under way, after others were begun where it is time; and whether these were just begun and are the first for a Secret.</summary>
     public (Task Asking, bool First) Start(IReadOnlyList<PlanStep.WriteCertificate> wanted, TimeProvider clock, Func<IReadOnlyList<CertificateRequest>, Task> ask)
     {
         lock (_lock)
         {
-            var first = wanted.Any(step => !_answers.ContainsKey(step.Request.SecretName));
             List<CertificateRequest> due = [.. wanted.Where(step => _answers.GetValueOrDefault(step.Request.SecretName) is not { } last || clock.GetElapsedTime(last.At) >= Pauses.After(last.Tries)).Select(step => step.Request)];
-            if (Asking.IsCompleted && due.Count > 0)
-                Asking = ask(due);
-            return (Asking, first);
+            if (!Asking.IsCompleted || due.Count == 0)
+                return (Asking, false);
+            Asking = ask(due);
+            return (Asking, due.Exists(request => !_answers.ContainsKey(request.SecretName)));
         }
     }
 

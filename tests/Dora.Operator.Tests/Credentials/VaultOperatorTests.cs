@@ -51,5 +51,36 @@ public sealed class VaultOperatorTests
         File.Delete(file);
     }
 
+    [Fact]
+    public async Task A_stack_whose_certificates_Vault_signs_converges_and_at_rest_Vault_signs_no_more()
+    {
+        var file = Path.GetTempFileName();
+        await using var vault = await VaultServer.StartAsync();
+        using var setup = new VaultSetup(vault.Address, vault.RootToken);
+        await setup.EnginesAsync();
+        await setup.PolicyAsync(await File.ReadAllTextAsync(Path.Combine(GoldenFile.RepositoryRoot, "docs/vault-policy.hcl"), TestContext.Current.CancellationToken));
+        await setup.KubernetesAsync();
+        vault.Accounts.Add("projected-token");
+        await File.WriteAllTextAsync(file, "projected-token", TestContext.Current.CancellationToken);
+        var address = vault.Address.ToString().TrimEnd('/');
+
+        await using var host = await OperatorHost.StartAsync(start: false);
+        host.Vault = new([address], File: file);
+        _ = host.Start();
+        host.Apply("shop", $"{{tier: Development, tls: {{issuer: Vault, vault: {{pkiRole: db-server, address: '{address}'}}}}, engines: {{postgres: {{}}, redis: {{}}, mongodb: {{}}, neo4j: {{}}, influxdb: {{}}}}}}");
+        await host.ConditionAsync("shop", ConditionTypes.CertificatesCurrent, condition => (string?)condition["status"] == Conditions.True);
+        await host.ConvergedAsync("shop");
+        var (written, asked) = (host.Writes().Count, vault.Calls.Count);
+        Assert.Equal(5, vault.Calls.Count(call => call.ToString() == "update pki/sign/db-server"));
+        var trust = (string?)host.Find(KubeTypes.ConfigMaps.Resource, "shop-trust")!["data"]!["ca.crt"];
+        Assert.Equal(trust, Encoding.UTF8.GetString(Convert.FromBase64String((string)host.Find(KubeTypes.Secrets.Resource, "shop-redis-tls")!["data"]!["ca.crt"]!)));
+
+        await host.StopAsync();
+        _ = host.Start();
+        await host.PassesAsync(3);
+        Assert.Equal((written, asked), (host.Writes().Count, vault.Calls.Count));
+        File.Delete(file);
+    }
+
     private static bool Writes(VaultCall call) => call.Path.StartsWith("kv/", StringComparison.Ordinal) && call.Operation != "read";
 }
