@@ -46,7 +46,9 @@ public sealed record VaultSettings(
     [property: Description("The same in a ConfigMap."), MaxLength(253), MinLength(1)]
     string? CaConfigMap = null,
     [property: Description("Whether passwords that Vault does not hold are generated and written there. False: somebody else writes them first.")]
-    bool Generate = true)
+    bool Generate = true,
+    [property: Description("Where the database secrets engine is mounted, for logins that Vault gives: fields 'vault' of declared roles."), Pattern(VaultSettings.PathPattern), MaxLength(253)]
+    string DatabaseMount = "database")
 {
     /// <summary>Segments of a path, without a slash at either end.</summary>
     public const string PathPattern = "^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$";
@@ -62,6 +64,20 @@ public sealed record VaultSettings(
 
     /// <summary>Whom to ask.</summary>
     public VaultConnection Connection() => new(Address, Namespace, Role, AuthMount, CaSecret, CaConfigMap);
+}
+
+/// <summary>A role of Vault's database secrets engine.</summary>
+[Cel("has(self.staticRole) != has(self.dynamicRole)", "give staticRole or dynamicRole, one of the two")]
+public sealed record VaultDatabaseRole(
+    [property: Description("Vault changes the password of this user by its own schedule. The role's name begins with the stack's namespace and a dot."), Pattern(VaultDatabaseRole.NamePattern), MaxLength(253)]
+    string? StaticRole = null,
+    [property: Description("Vault makes a login with this role's rights, and another one before it ends. The role's name begins with the stack's namespace and a dot."), Pattern(VaultDatabaseRole.NamePattern), MaxLength(253)]
+    string? DynamicRole = null)
+{
+    internal const string NamePattern = "^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$";
+
+    /// <summary>Path of its logins below the mount; empty where neither is given.</summary>
+    public string Path() => StaticRole is { } fixedRole ? $"static-creds/{fixedRole}" : DynamicRole is { } role ? $"creds/{role}" : "";
 }
 
 /// <summary>A Vault and how the operator logs in to it.</summary>

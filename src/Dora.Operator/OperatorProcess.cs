@@ -5,6 +5,7 @@ using Dora.Operator.Access;
 using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Stacks;
 using Dora.Operator.Telemetry;
 using Dora.Operator.Transport;
@@ -27,6 +28,7 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly EngineAnnouncements _announcements;
     private readonly VaultCredentials _vault;
     private readonly VaultSignatures _signatures;
+    private readonly DatabaseLoginSource _logins;
     private readonly CredentialStore _credentials;
     private readonly ControllerLoop _loop;
     private readonly OperatorMetrics _metrics;
@@ -51,13 +53,15 @@ internal sealed partial class OperatorProcess : IDisposable
         _metrics = new(health);
         _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
         _signatures = new(_vault.Clients, _queue.Add, clock, logs.CreateLogger<VaultSignatures>());
+        _logins = new(_vault.Clients, _queue.Add, clock, logs.CreateLogger<DatabaseLoginSource>());
         var credentials = _credentials = new CredentialStore(client, _vault, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, _vault, _signatures, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
+            new(_view, credentials, _vault, _signatures, _logins, new(client, journal, clock), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
             _signatures,
+            _logins,
             new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>(), clock),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,
@@ -178,6 +182,7 @@ internal sealed partial class OperatorProcess : IDisposable
     {
         _announcements.Dispose();
         _signatures.Dispose();
+        _logins.Dispose();
         _vault.Dispose();
         _metrics.Dispose();
         _events.Dispose();

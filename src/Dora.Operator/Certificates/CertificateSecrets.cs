@@ -3,21 +3,10 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Certificates;
-
-/// <summary>
-/// What is written into Secrets of certificates: values by key, and annotations with nothing but public facts. Keys that are not
-/// named stay as they are; null removes one.
-/// </summary>
-/// <param name="Fields">Values by key. Never logged.</param>
-/// <param name="Annotations">Annotations.</param>
-internal sealed record SecretContent(IReadOnlyDictionary<string, string?> Fields, IReadOnlyDictionary<string, string?> Annotations)
-{
-    /// <inheritdoc/>
-    public override string ToString() => "SecretContent";
-}
 
 /// <summary>The Secrets of certificates: whose they are, and what a step makes of them.</summary>
 internal static class CertificateSecrets

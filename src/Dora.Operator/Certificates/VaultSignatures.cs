@@ -1,5 +1,5 @@
-using System.Collections.Concurrent;
 using Dora.Api;
+using Dora.Engines;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
@@ -9,90 +9,60 @@ using Microsoft.Extensions.Logging;
 namespace Dora.Operator.Certificates;
 
 /// <summary>
-/// Has Vault sign certificates, beside the passes over a stack: only what a plan waits for, and less and less often where that does
-/// not help. At rest nothing is asked. Keys are made here and are in memory until they are in their Secret.
+/// Has Vault sign certificates: only what a plan waits for. At rest nothing is asked. Keys are made here and are in memory until they
+/// are in their Secret.
 /// </summary>
 public sealed partial class VaultSignatures(VaultClients clients, Action<ObjectKey> changed, TimeProvider clock, ILogger<VaultSignatures> logger) : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
-
-    private readonly ConcurrentDictionary<ObjectKey, StackSignatures> _stacks = new();
-    private readonly CancellationTokenSource _stop = new();
+    // Each question that is answered leaves a certificate in Vault: one that cannot be used is no reason to hurry either.
+    private readonly VaultQuestions<CertificateRequest, VaultSignature> _questions = new(changed, _ => true, (_, answer) => answer is VaultSignature.Unavailable { Reason: VaultProblem.Sealed or VaultProblem.Unreachable } ? answer : null, clock);
     private long _answers;
 
     /// <summary>What Vault answered for a stack and is not in its Secrets yet, by Secret; nothing is asked.</summary>
     internal IReadOnlyDictionary<string, VaultSignature> Of(ComplianceStack stack, IReadOnlyDictionary<string, SecretReading> secrets)
     {
         ArgumentNullException.ThrowIfNull(stack);
-        var key = ObjectKey.Of(stack);
+        ArgumentNullException.ThrowIfNull(secrets);
         if (stack.Spec.Tls is not { Issuer: TlsIssuer.Vault })
-            Forget(key);
-        return _stacks.TryGetValue(key, out var known) && known.IsOf(stack) ? known.Unwritten(secrets) : new Dictionary<string, VaultSignature>();
+            Forget(ObjectKey.Of(stack));
+        // A key that is in its Secret is not kept here any longer.
+        foreach (var (name, answer) in _questions.Answers(stack))
+        {
+            if (answer is VaultSignature.Found found && secrets.GetValueOrDefault(name) is SecretReading.Found secret && secret.Fields.GetValueOrDefault(CertificateRequest.Chain) == found.Chain)
+                _questions.Used(stack, name);
+        }
+
+        return _questions.Answers(stack);
     }
 
-    /// <summary>
-    /// Begins to ask for what a plan waits for, where it is time to. Waits a few seconds for the first answers, and never for others:
-    /// a Vault that is slow or away holds up no failover.
-    /// </summary>
+    /// <summary>Begins to ask for what a plan waits for, where it is time to; and what is known then.</summary>
     internal async Task<IReadOnlyDictionary<string, VaultSignature>> AskAsync(StackObservation observed, IReadOnlyList<PlanStep.WriteCertificate> wanted, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(observed);
         var stack = observed.Stack;
         if (stack.Spec.Tls?.Vault is not { } pki || pki.Connection(stack.Spec.Credentials) is not { } connection)
             return observed.Signed;
-        var known = _stacks.AddOrUpdate(ObjectKey.Of(stack), _ => new(stack), (_, old) => old.IsOf(stack) ? old : new(stack));
-        var (asking, first) = known.Start(wanted, clock, names => Task.Run(() => AskAsync(stack, pki, connection, names, known)));
-        if (first)
-        {
-            try
-            {
-                await asking.WaitAsync(Patience, clock, cancellationToken).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                // Not known yet; a later pass knows.
-            }
-        }
-
-        return known.Unwritten(observed.Credentials);
+        await _questions.AskAsync(stack, [.. wanted.Select(step => (step.Request.SecretName, step.Request))], (request, token) => SignAsync(stack, pki, connection, request, token), cancellationToken).ConfigureAwait(false);
+        return Of(stack, observed.Credentials);
     }
 
     /// <summary>Forgets a stack that is gone.</summary>
-    public void Forget(ObjectKey key) => _stacks.TryRemove(key, out _);
+    public void Forget(ObjectKey key) => _questions.Forget(key);
 
     /// <summary>Ends when the questions under way have ended.</summary>
-    internal Task SettledAsync(ObjectKey key) => _stacks.TryGetValue(key, out var known) ? known.Asking : Task.CompletedTask;
+    internal Task SettledAsync(ObjectKey key) => _questions.SettledAsync(key);
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _stop.Cancel();
-        _stop.Dispose();
-    }
+    public void Dispose() => _questions.Dispose();
 
-    private async Task AskAsync(ComplianceStack stack, VaultPki pki, VaultConnection connection, IReadOnlyList<Dora.Engines.CertificateRequest> requests, StackSignatures known)
+    private async Task<VaultSignature> SignAsync(ComplianceStack stack, VaultPki pki, VaultConnection connection, CertificateRequest wanted, CancellationToken cancellationToken)
     {
-        VaultSignature.Unavailable? down = null;
-        foreach (var request in requests)
-        {
-            var answer = down ?? await SignAsync(stack, pki, connection, request.DnsNames).ConfigureAwait(false);
-            if (answer is VaultSignature.Unavailable { Reason: "VaultSealed" or VaultProblem.Unreachable } all)
-                down = all;
-            if (answer is VaultSignature.Unavailable problem && !answer.Equals(known.Find(request.SecretName)))
-                LogUnavailable(logger, stack.Metadata.Namespace, stack.Metadata.Name, request.SecretName, problem.Reason, problem.Message);
-            known.Learn(request.SecretName, answer, clock);
-        }
-
-        changed(ObjectKey.Of(stack));
-    }
-
-    private async Task<VaultSignature> SignAsync(ComplianceStack stack, VaultPki pki, VaultConnection connection, IReadOnlyList<string> names)
-    {
+        var names = wanted.DnsNames;
         try
         {
             var (key, request) = AuthoritySigner.Ask(names);
-            var client = await clients.OfAsync(stack, connection, _stop.Token).ConfigureAwait(false);
-            var issued = await new CertificateIssuer(client, pki.Mount).SignAsync(pki.PkiRole, request, new(AuthoritySigner.CommonName(names) ?? "", names), Lifetimes.Server, _stop.Token).ConfigureAwait(false);
+            var client = await clients.OfAsync(stack, connection, cancellationToken).ConfigureAwait(false);
+            var issued = await new CertificateIssuer(client, pki.Mount).SignAsync(pki.PkiRole, request, new(AuthoritySigner.CommonName(names) ?? "", names), Lifetimes.Server, cancellationToken).ConfigureAwait(false);
             var role = $"{pki.Mount}/sign/{pki.PkiRole}";
             if (SignatureRules.Content(issued, key + "\n") is not { } content)
                 return new VaultSignature.Unavailable("IssuerUnusable", $"what {role} answers holds no certificates that can be read");
@@ -102,6 +72,7 @@ public sealed partial class VaultSignatures(VaultClients clients, Action<ObjectK
         }
         catch (Exception exception) when (SigningProblem.Of(exception, pki, connection) is { } problem)
         {
+            LogUnavailable(logger, stack.Metadata.Namespace, stack.Metadata.Name, wanted.SecretName, problem.Reason, problem.Message);
             return problem;
         }
     }

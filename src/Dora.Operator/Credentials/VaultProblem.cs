@@ -11,8 +11,11 @@ internal sealed record VaultProblem(string Reason, string Message)
     /// <summary>Reason where there is no usable answer.</summary>
     public const string Unreachable = "VaultUnreachable";
 
+    /// <summary>Reason where it is sealed.</summary>
+    public const string Sealed = "VaultSealed";
+
     /// <summary>Whether no other question would fare better: it is all of Vault that is away.</summary>
-    public bool Whole => Reason is not "VaultForbidden";
+    public bool Whole => Reason is Sealed or Unreachable;
 
     // One text whatever the cause: refused, cut and late take turns, and a status that follows them would be written all the time.
 
@@ -22,7 +25,7 @@ internal sealed record VaultProblem(string Reason, string Message)
     /// <summary>What an exception of a call means; null for one that is no matter of Vault.</summary>
     public static VaultProblem? Of(Exception exception, string address) => exception switch
     {
-        VaultSealedException => new("VaultSealed", $"Vault at {address} is sealed: unseal it"),
+        VaultSealedException => new(Sealed, $"Vault at {address} is sealed: unseal it"),
         VaultUnreachableException => new(Unreachable, Silent(address)),
         VaultException known => new(known.Reason, known.Message),
         VaultUntrustedException untrusted => new("VaultForbidden", untrusted.Message),

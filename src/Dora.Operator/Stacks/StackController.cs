@@ -5,6 +5,7 @@ using Dora.Engines;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Transport;
 using Microsoft.Extensions.Logging;
 
@@ -19,6 +20,7 @@ public sealed partial class StackController(
     StackObserver observer,
     StorageClasses classes,
     VaultSignatures signatures,
+    DatabaseLoginSource logins,
     PlanExecutor executor,
     EngineProber prober,
     HealthStore health,
@@ -53,12 +55,13 @@ public sealed partial class StackController(
         }
 
         var plan = StackPlanner.Plan(observed);
-        if (plan.Unread.Count > 0 || plan.Unsigned.Count > 0)
+        if (plan.Unread.Count > 0 || plan.Unsigned.Count > 0 || plan.Questions.Count > 0)
         {
             observed = observed with
             {
                 Classes = plan.Unread.Count > 0 ? await classes.ReadAsync(plan.Unread, cancellationToken).ConfigureAwait(false) : observed.Classes,
                 Signed = plan.Unsigned.Count > 0 ? await signatures.AskAsync(observed, plan.Unsigned, cancellationToken).ConfigureAwait(false) : observed.Signed,
+                Logins = plan.Questions.Count > 0 ? await logins.AskAsync(observed.Stack, plan.Questions, cancellationToken).ConfigureAwait(false) : observed.Logins,
             };
             plan = StackPlanner.Plan(observed);
         }

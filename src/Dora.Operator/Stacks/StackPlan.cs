@@ -22,6 +22,9 @@ public sealed record StackPlan(
     /// <summary>Steps of the change of passwords; taken last, when what else a pass does is done.</summary>
     internal IReadOnlyList<Credentials.Rotation.PlannedRotation> Rotations { get; init; } = [];
 
+    /// <summary>What Vault must be asked about logins; mostly nothing.</summary>
+    internal IReadOnlyList<Credentials.Database.LoginQuestion> Questions { get; init; } = [];
+
     /// <summary>Certificates that another must sign before they can be written; mostly none.</summary>
     internal IReadOnlyList<PlanStep.WriteCertificate> Unsigned { get; init; } = [];
 
@@ -112,6 +115,17 @@ public abstract record PlanStep
     /// <param name="Request">Its keys.</param>
     /// <param name="Version">Version in Vault.</param>
     public sealed record UpdateCredential(string Engine, CredentialRequest Request, int Version) : PlanStep;
+
+    /// <summary>Writing of the Secret of a login that Vault gives.</summary>
+    /// <param name="Engine">The engine that it opens.</param>
+    /// <param name="SecretName">Name of the Secret.</param>
+    /// <param name="ResourceVersion">The state of the Secret that this was decided on; null for a new one.</param>
+    /// <param name="Reason">Why, for people.</param>
+    public sealed record WriteLogin(string Engine, string SecretName, string? ResourceVersion, string Reason) : PlanStep
+    {
+        /// <summary>What is written. Never logged.</summary>
+        internal Credentials.SecretContent Content { get; init; } = new(new Dictionary<string, string?>(), new Dictionary<string, string?>());
+    }
 
     /// <summary>Growth of an existing claim.</summary>
     /// <param name="Name">Name of the claim.</param>

@@ -3,6 +3,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials.Database;
 
 namespace Dora.Operator.Stacks;
 
@@ -21,11 +22,16 @@ public static class StackPlanner
         var engines = Bind(observed, violations);
         var free = !observed.Stack.Spec.Paused && observed.Stack.Metadata.DeletionTimestamp is null;
         var certificates = Certificates(engines, observed);
+        // What the settings of a login do not allow is asked of nobody; else applications keep a login that is valid, whatever is wrong.
+        var logins = engines.Where(engine => !LoginRules.Check(engine.Cluster, observed).Any()).SelectMany(engine => engine.Cluster.VaultLogins.Select(login => (engine.Engine.Name, Login: login))).ToList();
+        var questions = logins.Select(login => LoginRules.Next(login.Login, observed)).OfType<LoginQuestion>().ToList();
+        var given = free ? logins.Select(login => LoginRules.Step(login.Name, login.Login, observed)).OfType<PlanStep>() : [];
         // Whatever is wrong with the spec, clients must find the master that the servers elected, and no certificate may run out.
         if (blocked)
         {
-            return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : []], violations, engines)
+            return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : [], .. given], violations, engines)
             {
+                Questions = questions,
                 Certificates = certificates,
                 Unsigned = free ? [.. Allowed(certificates.Unsigned, []).OfType<PlanStep.WriteCertificate>()] : [],
             };
@@ -37,7 +43,7 @@ public static class StackPlanner
         var sound = new HashSet<string>(StringComparer.Ordinal);
         foreach (var engine in engines)
         {
-            var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
+            var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(LoginRules.Check(engine.Cluster, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
             var desired = engine.Cluster.Render(engine.Observed);
             wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
             found.AddRange(Collisions(engine, desired, observed));
@@ -51,12 +57,14 @@ public static class StackPlanner
 
         if (free)
             steps.InsertRange(0, CertificateSteps(certificates, sound, observed));
+        steps.AddRange(given);
         // A settings error may hide what an engine wants; then nothing of the stack is removed.
         if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
         return new(steps, violations, engines)
         {
             Certificates = certificates,
+            Questions = questions,
             Rotations = free ? Operator.Credentials.Rotation.RotationPlan.Of(engines.Where(engine => sound.Contains(engine.Engine.Name)), observed) : [],
             Volumes = [.. claims.SelectMany(plan => plan.Problems)],
             Unsigned = free ? [.. Allowed(certificates.Unsigned, sound).OfType<PlanStep.WriteCertificate>()] : [],

@@ -6,6 +6,7 @@ using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Stacks;
 using Dora.Testing;
 using Dora.Testing.Vault;
@@ -36,6 +37,7 @@ internal sealed class VaultStack : IAsyncDisposable
     private PlanExecutor _executor = null!;
     private VaultCredentials _vault = null!;
     private VaultSignatures _signatures = null!;
+    private DatabaseLoginSource _logins = null!;
 
     private VaultStack(OperatorHost host, VaultServer server, ManualClock clock)
     {
@@ -92,11 +94,13 @@ internal sealed class VaultStack : IAsyncDisposable
     {
         journal ??= new(TimeProvider.System);
         _signatures?.Dispose();
+        _logins?.Dispose();
         _vault?.Dispose();
         _vault = new(_client, Access, _ => { }, Clock, NullLogger<VaultCredentials>.Instance);
         _signatures = new(_vault.Clients, _ => { }, Clock, NullLogger<VaultSignatures>.Instance);
+        _logins = new(_vault.Clients, _ => { }, Clock, NullLogger<DatabaseLoginSource>.Instance);
         var credentials = new CredentialStore(_client, _vault, Clock);
-        _observer = new(_view, credentials, _vault, _signatures, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+        _observer = new(_view, credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
         _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
     }
 
@@ -183,6 +187,7 @@ internal sealed class VaultStack : IAsyncDisposable
         await _stop.CancelAsync();
         await _viewing.ContinueWith(_ => { }, TaskScheduler.Default);
         _signatures.Dispose();
+        _logins.Dispose();
         _vault.Dispose();
         _client.Dispose();
         Setup.Dispose();
