@@ -7,7 +7,6 @@ path "kv/metadata/dora/+/+/+/*"          { capabilities = ["read", "list"] }
 # Logins that Vault makes in a database.
 path "database/static-creds/*"           { capabilities = ["read"] }
 path "database/creds/*"                  { capabilities = ["read"] }
-path "database/rotate-role/*"            { capabilities = ["update"] }
 path "sys/leases/renew"                  { capabilities = ["update"] }
 path "sys/leases/revoke"                 { capabilities = ["update"] }
 

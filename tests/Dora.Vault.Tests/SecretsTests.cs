@@ -194,7 +194,7 @@ public sealed class SecretsTests : IAsyncLifetime
         Assert.Empty(_server.Leases);
 
         var before = await database.ReadAsync("app", Cancelled);
-        await database.RotateAsync("app", Cancelled);
+        await _setup.PostAsync("database/rotate-role/app", "{}");
         var after = await database.ReadAsync("app", Cancelled);
         Assert.Equal(("app", TimeSpan.FromDays(1)), (after.Username, after.Period));
         Assert.NotEqual(before.Password, after.Password);

@@ -4,6 +4,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
+using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 using Dora.Testing;
 using CertificateRequest = Dora.Engines.CertificateRequest;

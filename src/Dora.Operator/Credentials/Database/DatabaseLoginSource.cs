@@ -61,21 +61,20 @@ public sealed partial class DatabaseLoginSource(VaultClients clients, Action<Obj
     }
 
     private LoginReading Read(LoginQuestion question, StaticLogin login) =>
-        LoginReading.After(question.Before, null) with { Offer = new(new(login.Username, login.Password), null, clock.GetUtcNow() + (login.TimeToLive > LoginRules.Margin ? login.TimeToLive : LoginRules.Margin) + LoginRules.Margin) };
+        LoginReading.After(question.Before, null) with { Offer = new(new(login.Username, login.Password), null, clock.GetUtcNow() + (login.TimeToLive > LoginRules.Margin ? login.TimeToLive : LoginRules.Margin) + LoginRules.Margin, TimeSpan.Zero) };
 
     private LoginReading Taken(LoginQuestion question, DynamicLogin login) => LoginReading.After(question.Before, null) with
     {
-        Offer = new(new(login.Username, login.Password), login.Lease.Id, default),
+        Offer = new(new(login.Username, login.Password), login.Lease.Id, clock.GetUtcNow() + login.Lease.Duration, login.Lease.Duration),
         Lease = new(login.Lease.Id, clock.GetUtcNow(), login.Lease.Duration, login.Lease.Duration, login.Lease.Renewable),
     };
 
     private async Task<LoginReading> RenewAsync(VaultLeases leases, LoginQuestion question, CancellationToken cancellationToken)
     {
-        var before = question.Before?.Lease is { } lease && lease.Id == question.Lease ? lease : null;
         VaultLease renewed;
         try
         {
-            renewed = await leases.RenewAsync(question.Lease!, before?.Longest ?? TimeSpan.Zero, cancellationToken).ConfigureAwait(false);
+            renewed = await leases.RenewAsync(question.Lease!, question.Usual, cancellationToken).ConfigureAwait(false);
         }
         catch (VaultException exception) when (exception.HttpCode == 400)
         {
@@ -83,8 +82,7 @@ public sealed partial class DatabaseLoginSource(VaultClients clients, Action<Obj
             renewed = new(question.Lease!, TimeSpan.Zero, false);
         }
 
-        var longest = before?.Longest > renewed.Duration ? before.Longest : renewed.Duration;
-        return LoginReading.After(question.Before, null) with { Lease = new(question.Lease!, clock.GetUtcNow(), renewed.Duration, longest, renewed.Renewable) };
+        return LoginReading.After(question.Before, null) with { Lease = new(question.Lease!, clock.GetUtcNow(), renewed.Duration, question.Usual, renewed.Renewable) };
     }
 
     private static async Task<LoginReading> RevokeAsync(VaultLeases leases, LoginQuestion question, CancellationToken cancellationToken)

@@ -16,22 +16,23 @@ internal sealed record LoginReading(LoginOffer? Offer = null, LeaseState? Lease 
 /// <summary>A login from Vault.</summary>
 /// <param name="Login">User and password.</param>
 /// <param name="Lease">Its lease; null for that of a static role.</param>
-/// <param name="Until">When Vault changes the password of a static role; of no meaning with a lease.</param>
-internal sealed record LoginOffer(Login Login, string? Lease, DateTimeOffset Until);
+/// <param name="Until">When Vault changes the password of a static role, or the lease ends unless it is renewed.</param>
+/// <param name="Usual">How long such a lease lasts; zero for a static role.</param>
+internal sealed record LoginOffer(Login Login, string? Lease, DateTimeOffset Until, TimeSpan Usual);
 
 /// <summary>How long a lease lasts.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="From">When that was said.</param>
 /// <param name="Duration">From then on.</param>
-/// <param name="Longest">The longest that was ever granted.</param>
+/// <param name="Usual">How long it lasted when it was new.</param>
 /// <param name="Renewable">Whether it can be made longer.</param>
-internal sealed record LeaseState(string Id, DateTimeOffset From, TimeSpan Duration, TimeSpan Longest, bool Renewable)
+internal sealed record LeaseState(string Id, DateTimeOffset From, TimeSpan Duration, TimeSpan Usual, bool Renewable)
 {
     /// <summary>When it ends.</summary>
     public DateTimeOffset Ends => From + Duration;
 
-    /// <summary>Whether Vault makes it no longer, or hardly: the limit of its role is near.</summary>
-    public bool Last => !Renewable || Duration < Longest / 2;
+    /// <summary>Whether Vault no longer makes it as long as it was: the limit of its role is near.</summary>
+    public bool Last => !Renewable || Duration < Usual * 0.9;
 
     /// <summary>When two thirds of it are over.</summary>
     public DateTimeOffset RenewAt => From + (Duration * 2 / 3);
@@ -41,8 +42,9 @@ internal sealed record LeaseState(string Id, DateTimeOffset From, TimeSpan Durat
 /// <param name="Login">The login.</param>
 /// <param name="What">What.</param>
 /// <param name="Lease">The lease that it is about, or null.</param>
+/// <param name="Usual">How long that lasted when it was new.</param>
 /// <param name="Before">What is known.</param>
-internal sealed record LoginQuestion(VaultLogin Login, LoginAsk What, string? Lease, LoginReading? Before);
+internal sealed record LoginQuestion(VaultLogin Login, LoginAsk What, string? Lease, TimeSpan Usual, LoginReading? Before);
 
 /// <summary>A kind of question.</summary>
 internal enum LoginAsk

@@ -17,6 +17,9 @@ internal static class LoginRules
     /// <summary>Key of a login's Secret: the lease of a dynamic role's login. It opens nothing by itself.</summary>
     public const string Lease = "vault-lease";
 
+    /// <summary>Key of a login's Secret: how many seconds the lease lasted when it was new, by which its end is seen coming.</summary>
+    public const string LeaseSeconds = "vault-lease-seconds";
+
     /// <summary>Key of a login's Secret: the lease of the login before, which applications may still use.</summary>
     public const string LeaseBefore = "vault-lease-before";
 
@@ -56,7 +59,7 @@ internal static class LoginRules
             return null;
         var known = observed.Logins.GetValueOrDefault(login.Secret.SecretName);
         var question = login.Role.StaticRole is not null ? Read(known, observed.Now) : Leased(known, Found(login, observed), observed.Now);
-        return question is not { } ask || (observed.Stack.Spec.Paused && ask.What != LoginAsk.Renew) ? null : new(login, ask.What, ask.Lease, known);
+        return question is not { } ask || (observed.Stack.Spec.Paused && ask.What != LoginAsk.Renew) ? null : new(login, ask.What, ask.Lease, Usual(Found(login, observed)), known);
     }
 
     /// <summary>What to write now.</summary>
@@ -70,11 +73,12 @@ internal static class LoginRules
         if (reading is SecretReading.Unreadable || !Ours(login, observed) || known is null)
             return null;
         var held = secret?.Fields.GetValueOrDefault(Lease);
-        if (known.Offer is { } offer && Fits(login, offer) && (offer.Lease is null ? Differs(login, secret, offer) : offer.Lease != held))
+        if (known.Offer is { } offer && Fits(login, offer) && (offer.Lease is null ? Differs(login, secret, offer) : offer.Lease != held && observed.Now < offer.Until))
         {
             var fields = CredentialStore.Fields(login.Secret, offer.Login).ToDictionary(pair => pair.Key, string? (pair) => pair.Value, StringComparer.Ordinal);
             var until = observed.Now + RotationWish.Of(observed.Stack).Overlap;
             fields[Lease] = offer.Lease;
+            fields[LeaseSeconds] = offer.Lease is null ? null : ((long)offer.Usual.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             fields[LeaseBefore] = offer.Lease is null ? null : held;
             fields[LeaseBeforeUntil] = offer.Lease is null || held is null ? null : until.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
             return Write(secret is null ? "it is new" : "Vault gave another login", fields);
@@ -123,8 +127,8 @@ internal static class LoginRules
     private static (LoginAsk What, string? Lease)? Leased(LoginReading? known, SecretReading.Found? secret, DateTimeOffset now)
     {
         var held = secret?.Fields.GetValueOrDefault(Lease);
-        // What was given is written first.
-        if (known?.Offer is { Lease: { } given } && given != held)
+        // What was given is written first, unless that took too long.
+        if (known?.Offer is { Lease: { } given, Until: var until } && given != held && now < until)
             return null;
         if (string.IsNullOrEmpty(held))
             return (LoginAsk.Take, null);
@@ -137,6 +141,9 @@ internal static class LoginRules
             return (LoginAsk.Renew, held);
         return secret!.Fields.GetValueOrDefault(LeaseBefore) is { Length: > 0 } before && known.Revoked != before && Until(secret) <= now ? (LoginAsk.Revoke, before) : null;
     }
+
+    private static TimeSpan Usual(SecretReading.Found? secret) =>
+        long.TryParse(secret?.Fields.GetValueOrDefault(LeaseSeconds), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : TimeSpan.Zero;
 
     // What cannot be read is over.
     private static DateTimeOffset Until(SecretReading.Found secret) =>
