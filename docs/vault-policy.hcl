@@ -4,7 +4,7 @@
 path "kv/data/dora/+/+/+/*"              { capabilities = ["create", "read", "update", "patch"] }
 path "kv/metadata/dora/+/+/+/*"          { capabilities = ["read", "list"] }
 
-# Logins that Vault makes in a database.
+# Logins that Vault makes in a database (fields vault of declared roles). The operator asks for those that begin with the namespace of a stack.
 path "database/static-creds/*"           { capabilities = ["read"] }
 path "database/creds/*"                  { capabilities = ["read"] }
 path "sys/leases/renew"                  { capabilities = ["update"] }

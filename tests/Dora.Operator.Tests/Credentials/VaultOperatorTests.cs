@@ -82,5 +82,39 @@ public sealed class VaultOperatorTests
         File.Delete(file);
     }
 
+    [Fact]
+    public async Task A_login_that_Vault_gives_reaches_its_Secret_and_nothing_is_asked_or_written_after_it()
+    {
+        var file = Path.GetTempFileName();
+        await using var vault = await VaultServer.StartAsync();
+        using var setup = new VaultSetup(vault.Address, vault.RootToken);
+        await setup.EnginesAsync();
+        await setup.PolicyAsync(await File.ReadAllTextAsync(Path.Combine(GoldenFile.RepositoryRoot, "docs/vault-policy.hcl"), TestContext.Current.CancellationToken));
+        await setup.KubernetesAsync();
+        await setup.PostAsync("sys/mounts/database", """{"type":"database"}""");
+        await setup.PostAsync("database/roles/compliance.clerk", """{"default_ttl":3600}""");
+        vault.Accounts.Add("projected-token");
+        await File.WriteAllTextAsync(file, "projected-token", TestContext.Current.CancellationToken);
+        var address = vault.Address.ToString().TrimEnd('/');
+
+        await using var host = await OperatorHost.StartAsync(start: false);
+        host.Vault = new([address], File: file);
+        _ = host.Start();
+        host.Apply("shop", $"{{tier: Development, credentials: {{source: Vault, vault: {{address: '{address}'}}}}, engines: {{postgres: {{roles: [{{name: clerk, vault: {{dynamicRole: compliance.clerk}}}}]}}}}}}");
+        await host.ConditionAsync("shop", ConditionTypes.CredentialsCurrent, condition => (string?)condition["status"] == Conditions.True);
+        await host.ConvergedAsync("shop");
+        var secret = host.Find(KubeTypes.Secrets.Resource, "shop-postgres-vault-clerk")!;
+        Assert.Equal(Assert.Single(vault.Leases), Encoding.UTF8.GetString(Convert.FromBase64String((string)secret["data"]!["vault-lease"]!)));
+        Assert.Equal("shop", (string?)secret["metadata"]!["ownerReferences"]![0]!["name"]);
+
+        var written = host.Writes().Count;
+        await host.StopAsync();
+        _ = host.Start();
+        await host.PassesAsync(3);
+        Assert.Equal((written, 1), (host.Writes().Count, vault.Leases.Count));
+        Assert.Equal(["read database/creds/compliance.clerk", "update sys/leases/renew"], vault.Calls.Where(call => call.Path.StartsWith("database/creds", StringComparison.Ordinal) || call.Path.StartsWith("sys/leases", StringComparison.Ordinal)).Select(call => call.ToString()));
+        File.Delete(file);
+    }
+
     private static bool Writes(VaultCall call) => call.Path.StartsWith("kv/", StringComparison.Ordinal) && call.Operation != "read";
 }
