@@ -3,7 +3,6 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Kubernetes.Client;
-using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;

@@ -1,5 +1,4 @@
 using Dora.Api;
-using Dora.Engines;
 using Dora.Kubernetes.Runtime;
 using Dora.Vault;
 using Microsoft.Extensions.Logging;
