@@ -158,6 +158,8 @@ internal sealed partial class OperatorProcess : IDisposable
                     {
                         // Another process may have changed passwords meanwhile: servers must not be told the old ones again.
                         _credentials.ForgetAll();
+                        _signatures.ForgetAll();
+                        _logins.ForgetAll();
                         foreach (var stack in _view.Stacks)
                             _queue.Add(ObjectKey.Of(stack));
                         try

@@ -29,7 +29,7 @@ public sealed partial class VaultSignatures(VaultClients clients, Action<ObjectK
         foreach (var (name, answer) in _questions.Answers(stack))
         {
             if (answer is VaultSignature.Found found && secrets.GetValueOrDefault(name) is SecretReading.Found secret && secret.Fields.GetValueOrDefault(CertificateRequest.Chain) == found.Chain)
-                _questions.Used(stack, name);
+                _questions.Used(stack, name, null);
         }
 
         return _questions.Answers(stack);
@@ -48,6 +48,9 @@ public sealed partial class VaultSignatures(VaultClients clients, Action<ObjectK
 
     /// <summary>Forgets a stack that is gone.</summary>
     public void Forget(ObjectKey key) => _questions.Forget(key);
+
+    /// <summary>Forgets everything: another process was at work.</summary>
+    public void ForgetAll() => _questions.ForgetAll();
 
     /// <summary>Ends when the questions under way have ended.</summary>
     internal Task SettledAsync(ObjectKey key) => _questions.SettledAsync(key);

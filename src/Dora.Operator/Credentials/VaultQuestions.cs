@@ -25,8 +25,8 @@ internal sealed class VaultQuestions<TQuestion, TAnswer>(Action<ObjectKey> chang
     /// <summary>What is known of a stack, by Secret.</summary>
     public IReadOnlyDictionary<string, TAnswer> Answers(ComplianceStack stack) => Find(stack) is { } known ? known.All : new Dictionary<string, TAnswer>();
 
-    /// <summary>An answer was used; when it came is still known.</summary>
-    public void Used(ComplianceStack stack, string secret) => Find(stack)?.Used(secret);
+    /// <summary>An answer was used: this is left of it. When it came is still known.</summary>
+    public void Used(ComplianceStack stack, string secret, TAnswer? left) => Find(stack)?.Used(secret, left);
 
     /// <summary>
     /// Begins to ask where it is time to. Waits a few seconds for the first answers, and never for others: a Vault that is slow or
@@ -49,6 +49,9 @@ internal sealed class VaultQuestions<TQuestion, TAnswer>(Action<ObjectKey> chang
 
     /// <summary>Forgets a stack.</summary>
     public void Forget(ObjectKey key) => _stacks.TryRemove(key, out _);
+
+    /// <summary>Forgets everything: another process was at work.</summary>
+    public void ForgetAll() => _stacks.Clear();
 
     /// <summary>Ends when the questions under way have ended.</summary>
     public Task SettledAsync(ObjectKey key) => _stacks.TryGetValue(key, out var known) ? known.Asking : Task.CompletedTask;
@@ -94,12 +97,12 @@ internal sealed class VaultQuestions<TQuestion, TAnswer>(Action<ObjectKey> chang
         public bool IsOf(ComplianceStack other) =>
             other.Metadata.Uid == stack.Metadata.Uid && other.Spec.Tls?.Vault == stack.Spec.Tls?.Vault && other.Spec.Credentials?.Vault == stack.Spec.Credentials?.Vault;
 
-        public void Used(string secret)
+        public void Used(string secret, TAnswer? left)
         {
             lock (_lock)
             {
-                if (_answers.TryGetValue(secret, out var one) && one.Last is not null)
-                    _answers[secret] = one with { Last = null, Before = one.Last };
+                if (_answers.TryGetValue(secret, out var one))
+                    _answers[secret] = one with { Last = left };
             }
         }
 

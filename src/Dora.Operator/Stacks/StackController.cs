@@ -61,7 +61,7 @@ public sealed partial class StackController(
             {
                 Classes = plan.Unread.Count > 0 ? await classes.ReadAsync(plan.Unread, cancellationToken).ConfigureAwait(false) : observed.Classes,
                 Signed = plan.Unsigned.Count > 0 ? await signatures.AskAsync(observed, plan.Unsigned, cancellationToken).ConfigureAwait(false) : observed.Signed,
-                Logins = plan.Questions.Count > 0 ? await logins.AskAsync(observed.Stack, plan.Questions, cancellationToken).ConfigureAwait(false) : observed.Logins,
+                Logins = plan.Questions.Count > 0 ? await logins.AskAsync(observed, plan.Questions, cancellationToken).ConfigureAwait(false) : observed.Logins,
             };
             plan = StackPlanner.Plan(observed);
         }

@@ -76,7 +76,7 @@ public sealed class StackObserver(
             Refusals = journal.Refusals(key),
             Vault = wanted,
             Signed = signatures.Of(stack, secrets),
-            Logins = databases.Of(stack),
+            Logins = databases.Of(stack, secrets),
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
         };
     }

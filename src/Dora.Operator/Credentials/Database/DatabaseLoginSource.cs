@@ -1,5 +1,6 @@
 using Dora.Api;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Stacks;
 using Dora.Vault;
 using Microsoft.Extensions.Logging;
 
@@ -18,19 +19,35 @@ public sealed partial class DatabaseLoginSource(VaultClients clients, Action<Obj
         clock);
 
     /// <summary>What is known of a stack's logins, by Secret; nothing is asked.</summary>
-    internal IReadOnlyDictionary<string, LoginReading> Of(ComplianceStack stack) => _questions.Answers(stack);
+    internal IReadOnlyDictionary<string, LoginReading> Of(ComplianceStack stack, IReadOnlyDictionary<string, SecretReading> secrets)
+    {
+        ArgumentNullException.ThrowIfNull(secrets);
+        // What was given once and written is not given again: who takes the Secret away wants another.
+        foreach (var (name, known) in _questions.Answers(stack))
+        {
+            if (known.Offer?.Lease is { } lease && secrets.GetValueOrDefault(name) is SecretReading.Found found && found.Fields.GetValueOrDefault(LoginRules.Lease) == lease)
+                _questions.Used(stack, name, known with { Offer = null });
+        }
+
+        return _questions.Answers(stack);
+    }
 
     /// <summary>Begins to ask where it is time to; and what is known then.</summary>
-    internal async Task<IReadOnlyDictionary<string, LoginReading>> AskAsync(ComplianceStack stack, IReadOnlyList<LoginQuestion> wanted, CancellationToken cancellationToken)
+    internal async Task<IReadOnlyDictionary<string, LoginReading>> AskAsync(StackObservation observed, IReadOnlyList<LoginQuestion> wanted, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(observed);
+        var stack = observed.Stack;
         if (stack.Spec.Credentials?.Vault is not { } settings)
-            return Of(stack);
+            return observed.Logins;
         await _questions.AskAsync(stack, [.. wanted.Select(question => (question.Login.Secret.SecretName, question))], (question, token) => AskAsync(stack, settings, question, token), cancellationToken).ConfigureAwait(false);
-        return Of(stack);
+        return Of(stack, observed.Credentials);
     }
 
     /// <summary>Forgets a stack that is gone; its leases end by themselves.</summary>
     public void Forget(ObjectKey key) => _questions.Forget(key);
+
+    /// <summary>Forgets everything: another process was at work.</summary>
+    public void ForgetAll() => _questions.ForgetAll();
 
     /// <summary>Ends when the questions under way have ended.</summary>
     internal Task SettledAsync(ObjectKey key) => _questions.SettledAsync(key);

@@ -73,7 +73,7 @@ internal static class LoginRules
         if (reading is SecretReading.Unreadable || !Ours(login, observed) || known is null)
             return null;
         var held = secret?.Fields.GetValueOrDefault(Lease);
-        if (known.Offer is { } offer && Fits(login, offer) && (offer.Lease is null ? Differs(login, secret, offer) : offer.Lease != held && observed.Now < offer.Until))
+        if (known.Offer is { } offer && Fits(login, offer) && observed.Now < offer.Until && (offer.Lease is null ? Differs(login, secret, offer) : offer.Lease != held))
         {
             var fields = CredentialStore.Fields(login.Secret, offer.Login).ToDictionary(pair => pair.Key, string? (pair) => pair.Value, StringComparer.Ordinal);
             var until = observed.Now + RotationWish.Of(observed.Stack).Overlap;

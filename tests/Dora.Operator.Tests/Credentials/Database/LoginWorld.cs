@@ -127,16 +127,15 @@ internal sealed class LoginWorld : IAsyncDisposable
         File.Delete(_file);
     }
 
-    private StackObservation Observe() => StackObservation.Nowhere(Stack, new()) with
+    private StackObservation Observe()
     {
-        Now = Clock.GetUtcNow(),
-        Credentials = new Dictionary<string, SecretReading> { [Secret] = Login is null ? new SecretReading.Missing() : Login },
-        Logins = _logins!.Of(Stack),
-    };
+        var secrets = new Dictionary<string, SecretReading> { [Secret] = Login is null ? new SecretReading.Missing() : Login };
+        return StackObservation.Nowhere(Stack, new()) with { Now = Clock.GetUtcNow(), Credentials = secrets, Logins = _logins!.Of(Stack, secrets) };
+    }
 
     private async Task<bool> AskedAsync(StackObservation observed)
     {
-        await _logins!.AskAsync(Stack, Plan.Questions, TestContext.Current.CancellationToken);
+        await _logins!.AskAsync(observed, Plan.Questions, TestContext.Current.CancellationToken);
         await _logins.SettledAsync(ObjectKey.Of(Stack));
         return true;
     }

@@ -100,6 +100,20 @@ public sealed class VaultLoginTests
     }
 
     [Fact]
+    public async Task Whoever_takes_the_Secret_away_gets_another_login()
+    {
+        await using var world = await LoginWorld.StartAsync(Dynamic);
+        await world.DynamicAsync();
+        await world.PassAsync();
+        var username = world.Field("username");
+        await world.PassAsync();
+        world.Login = null;
+        await world.PassAsync();
+        Assert.NotEqual(username, world.Field("username"));
+        Assert.True(world.Alive);
+    }
+
+    [Fact]
     public async Task A_login_that_could_not_be_written_until_it_ended_is_not_written_any_more()
     {
         await using var world = await LoginWorld.StartAsync(Dynamic);
