@@ -4,15 +4,13 @@
 path "kv/data/dora/+/+/+/*"              { capabilities = ["create", "read", "update", "patch"] }
 path "kv/metadata/dora/+/+/+/*"          { capabilities = ["read", "list"] }
 
-# Logins that Vault makes in a database.
+# Logins that Vault makes in a database (fields vault of declared roles). The operator asks for those that begin with the namespace of a stack.
 path "database/static-creds/*"           { capabilities = ["read"] }
 path "database/creds/*"                  { capabilities = ["read"] }
-path "database/rotate-role/*"            { capabilities = ["update"] }
 path "sys/leases/renew"                  { capabilities = ["update"] }
 path "sys/leases/revoke"                 { capabilities = ["update"] }
 
-# Certificates of the servers.
-path "pki/issue/db-server"               { capabilities = ["update"] }
+# Certificates of the servers (spec.tls.issuer: Vault): requests are signed, keys never come here. Name each role that stacks may use.
 path "pki/sign/db-server"                { capabilities = ["update"] }
 
 # Keys of backups.

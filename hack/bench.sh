@@ -8,12 +8,13 @@ benchmark='' kubeconfig='' sample_controller=''
 
 usage() {
     cat <<'TEXT'
-Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--strict]
+Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--vault N] [--strict]
 
 Measures speed and thrift on a real kube-apiserver with etcd, started for this run alone:
 (a) a Foo -> Deployment controller on our runtime beside Kubernetes' own sample-controller;
 (b) the published operator with many stacks of two engines, and with many of all five;
-(c) `plan` of a stack of five engines.
+(c) `plan` of a stack of five engines;
+(d) what stacks with passwords and certificates from a scripted Vault ask it, per stack and hour at rest.
 What is measured and how to read it: docs/performance.md. Needs a quiet machine to mean anything;
 takes about ten minutes there. Programs that are missing are built first (Debian, root).
 
@@ -21,6 +22,7 @@ takes about ten minutes there. Programs that are missing are built first (Debian
   --foos N    Foos of (a), 0 leaves it out (2000)
   --stacks N  stacks of two engines in (b), 0 leaves them out (200)
   --five N    stacks of five engines in (b), 0 leaves them out (200)
+  --vault N   stacks of (d), 0 leaves them out (20)
   --strict    exit code 1 if a target is missed
 TEXT
 }
@@ -82,7 +84,7 @@ main() {
     while (($# > 0)); do
         case $1 in
         --json | --strict) options+=("$1") ;;
-        --foos | --stacks | --five)
+        --foos | --stacks | --five | --vault)
             [[ ${2:-} =~ ^[0-9]+$ ]] || { echo "$1 needs a number" >&2 && return 2; }
             options+=("$1" "$2") && shift
             ;;

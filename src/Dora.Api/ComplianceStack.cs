@@ -18,6 +18,7 @@ public sealed record ComplianceStack(
     [property: MaxLength(63)] string? Kind = StackResource.Kind) : IKubeObject;
 
 /// <summary>What is wanted.</summary>
+[Cel("!has(self.tls) || !has(self.tls.vault) || has(self.tls.vault.address) || (has(self.credentials) && has(self.credentials.vault))", "tls.vault.address is needed where spec.credentials.vault names no Vault", FieldPath = ".tls.vault.address")]
 public sealed record ComplianceStackSpec(
     [property: Description("Sizing and strictness: Development (1 instance), Staging (redundant, reduced), Production (redundant, synchronous, spread over nodes).")]
     Tier Tier,

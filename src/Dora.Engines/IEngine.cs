@@ -87,6 +87,9 @@ public interface IEngineCluster
     /// <summary>Passwords that change while servers run.</summary>
     IReadOnlyList<RotatingRole> Rotating => [];
 
+    /// <summary>Logins that Vault's database engine gives; no server mounts their Secrets, and no server is told their passwords.</summary>
+    IReadOnlyList<VaultLogin> VaultLogins => [];
+
     /// <summary>Passwords that do not.</summary>
     IReadOnlyList<StaticRole> Static => [];
 

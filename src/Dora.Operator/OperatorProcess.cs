@@ -2,8 +2,10 @@ using Dora.Api;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Access;
+using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Stacks;
 using Dora.Operator.Telemetry;
 using Dora.Operator.Transport;
@@ -25,6 +27,8 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly EventRecorder _events;
     private readonly EngineAnnouncements _announcements;
     private readonly VaultCredentials _vault;
+    private readonly VaultSignatures _signatures;
+    private readonly DatabaseLoginSource _logins;
     private readonly CredentialStore _credentials;
     private readonly ControllerLoop _loop;
     private readonly OperatorMetrics _metrics;
@@ -48,12 +52,16 @@ internal sealed partial class OperatorProcess : IDisposable
         var transport = new TransportStore(clock);
         _metrics = new(health);
         _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
+        _signatures = new(_vault.Clients, _queue.Add, clock, logs.CreateLogger<VaultSignatures>());
+        _logins = new(_vault.Clients, _queue.Add, clock, logs.CreateLogger<DatabaseLoginSource>());
         var credentials = _credentials = new CredentialStore(client, _vault, clock);
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, _vault, new(client, journal, clock), new(client, clock), new(client), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
+            new(_view, credentials, _vault, _signatures, _logins, new(client, journal, clock), new(client, clock), new(client), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
+            _signatures,
+            _logins,
             new(client, credentials, new(client, credentials, clock), journal, logs.CreateLogger<PlanExecutor>(), clock),
             new(clock, logs.CreateLogger<EngineProber>()),
             health,
@@ -150,6 +158,8 @@ internal sealed partial class OperatorProcess : IDisposable
                     {
                         // Another process may have changed passwords meanwhile: servers must not be told the old ones again.
                         _credentials.ForgetAll();
+                        _signatures.ForgetAll();
+                        _logins.ForgetAll();
                         foreach (var stack in _view.Stacks)
                             _queue.Add(ObjectKey.Of(stack));
                         try
@@ -173,6 +183,8 @@ internal sealed partial class OperatorProcess : IDisposable
     public void Dispose()
     {
         _announcements.Dispose();
+        _signatures.Dispose();
+        _logins.Dispose();
         _vault.Dispose();
         _metrics.Dispose();
         _events.Dispose();

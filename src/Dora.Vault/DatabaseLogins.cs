@@ -26,10 +26,6 @@ public sealed class DatabaseLogins(VaultClient client, string mount = "database"
         var body = await client.DataAsync(VaultRequest.Get(VaultRequest.Join(mount, "static-creds", role)), VaultJson.Default.StaticLoginBody, cancellationToken);
         return new(body.Username, body.Password, body.LastVaultRotation, TimeSpan.FromSeconds(body.RotationPeriod), TimeSpan.FromSeconds(body.Ttl));
     }
-
-    /// <summary>Changes the password of a static role now.</summary>
-    public Task RotateAsync(string role, CancellationToken cancellationToken = default) =>
-        client.SendAsync(VaultRequest.Post(VaultRequest.Join(mount, "rotate-role", role)), cancellationToken);
 }
 
 /// <summary>Leases of any secrets engine.</summary>

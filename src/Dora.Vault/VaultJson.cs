@@ -66,10 +66,8 @@ internal sealed record StaticLoginBody(string Username, string Password, DateTim
 /// <summary>sys/leases/renew answers with the lease in the envelope.</summary>
 internal sealed record LeaseBody(string LeaseId, long LeaseDuration, bool Renewable = false);
 
-internal sealed record CertificateBody(string Certificate, string SerialNumber, string? IssuingCa = null, IReadOnlyList<string>? CaChain = null, string? PrivateKey = null, long Expiration = 0)
-{
-    public override string ToString() => "CertificateBody";
-}
+/// <summary>pki/sign.</summary>
+internal sealed record CertificateBody(string Certificate, string? IssuingCa = null, IReadOnlyList<string>? CaChain = null);
 
 internal sealed record DataKeyBody(string Plaintext, string Ciphertext)
 {

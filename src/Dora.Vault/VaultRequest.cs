@@ -23,6 +23,9 @@ internal sealed record VaultRequest(HttpMethod Method, string Path, string Verb)
     /// <summary>Query, with its question mark, or empty.</summary>
     public string Query { get; init; } = "";
 
+    /// <summary>Whether what is sent is known to everybody, so that Vault may be quoted when it repeats it.</summary>
+    public bool Public { get; init; }
+
     /// <summary>Whether a token goes with it.</summary>
     public bool Anonymous { get; init; }
 
@@ -59,7 +62,7 @@ internal sealed record VaultRequest(HttpMethod Method, string Path, string Verb)
     /// <summary>Vault's words without what was sent to it: an error may repeat its input.</summary>
     public string Cleaned(string words, string? token)
     {
-        foreach (var secret in Leaves(Body).Append(token ?? "").Where(text => text.Length >= ShortestSecret))
+        foreach (var secret in (Public ? [] : Leaves(Body)).Append(token ?? "").Where(text => text.Length >= ShortestSecret))
             words = words.Replace(secret, "***", StringComparison.Ordinal);
         return words.Length <= 300 ? words : words[..300] + "…";
     }

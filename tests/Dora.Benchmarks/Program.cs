@@ -16,10 +16,11 @@ var environment = new Option<string[]>("--environment") { Description = "NAME=VA
 var foos = new Option<int>("--foos") { Description = "Foos of the first benchmark; 0 leaves it out.", DefaultValueFactory = _ => 2000 };
 var two = new Option<int>("--stacks") { Description = "Stacks of two engines; 0 leaves them out.", DefaultValueFactory = _ => 200 };
 var five = new Option<int>("--five") { Description = "Stacks of five engines; 0 leaves them out.", DefaultValueFactory = _ => 200 };
+var vaults = new Option<int>("--vault") { Description = "Stacks with passwords and certificates from Vault; 0 leaves them out.", DefaultValueFactory = _ => 20 };
 var samples = new Option<int>("--samples") { Description = "Deleted Services whose return is timed.", DefaultValueFactory = _ => 100 };
 var json = new Option<bool>("--json") { Description = "One JSON document on stdout; the table goes to stderr." };
 var strict = new Option<bool>("--strict") { Description = "Exit code 1 if a target is missed." };
-var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, two, five, samples, json, strict };
+var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, two, five, vaults, samples, json, strict };
 root.SetAction(async (parse, cancellationToken) =>
 {
     var bench = new Bench(parse.GetValue(kubeconfig)!, parse.GetValue(logs)!, parse.GetValue(environment)!, TimeProvider.System);
@@ -35,8 +36,9 @@ root.SetAction(async (parse, cancellationToken) =>
             stackReports.Add(await new StackBenchmark(bench, load, count, parse.GetValue(samples)).RunAsync(program, cancellationToken));
     }
 
+    var vault = parse.GetValue(vaults) is > 0 and var vaultCount ? await new VaultBenchmark(bench, vaultCount).RunAsync(program, cancellationToken) : null;
     var plan = await new PlanBenchmark(bench).RunAsync(program, cancellationToken);
-    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReports, plan);
+    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReports, plan, vault);
     if (parse.GetValue(json))
         Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Default.BenchReport));
     (parse.GetValue(json) ? Console.Error : Console.Out).Write(ReportTable.Render(report));

@@ -119,6 +119,20 @@ public sealed class ManualClock : TimeProvider
         }
     }
 
+    /// <summary>The result of a call; whenever it waits for this clock, the clock moves.</summary>
+    public async Task<T> DrivingAsync<T>(Task<T> call)
+    {
+        ArgumentNullException.ThrowIfNull(call);
+        while (!call.IsCompleted)
+        {
+            var timer = TimerWithinAsync(TimeSpan.FromSeconds(2));
+            if (await Task.WhenAny(call, timer) == timer && !call.IsCompleted)
+                Advance(TimeSpan.FromSeconds(2));
+        }
+
+        return await call;
+    }
+
     private ManualTimer? NextDue(TimeSpan target)
     {
         lock (_lock)

@@ -116,34 +116,39 @@ public sealed class SecretsTests : IAsyncLifetime
     {
         await Assert.ThrowsAsync<VaultForbiddenException>(() => Kv.ReadAsync("others/secret", cancellationToken: Cancelled));
         await Assert.ThrowsAsync<VaultForbiddenException>(() => Kv.WriteAsync("dora/too-short", Value("x"), 0, Cancelled));
-        await Assert.ThrowsAsync<VaultForbiddenException>(() => new CertificateIssuer(_client).IssueAsync("any-server", new("x.compliance.svc"), cancellationToken: Cancelled));
+        await Assert.ThrowsAsync<VaultForbiddenException>(() => new CertificateIssuer(_client).SignAsync("any-server", "", new("x.compliance.svc"), cancellationToken: Cancelled));
     }
 
     [Fact]
-    public async Task A_certificate_is_issued_with_its_key_and_names()
-    {
-        var pki = new CertificateIssuer(_client);
-        var issued = await pki.IssueAsync("db-server", new("shop-postgres.compliance.svc", ["shop-postgres-0.compliance.svc"], ["127.0.0.1"]), TimeSpan.FromHours(2), Cancelled);
-        using var certificate = X509Certificate2.CreateFromPem(issued.Certificate, issued.PrivateKey);
-        Assert.Contains("BEGIN PRIVATE KEY", issued.PrivateKey, StringComparison.Ordinal);
-        Assert.True(certificate.MatchesHostname("shop-postgres-0.compliance.svc"));
-        using var authority = X509Certificate2.CreateFromPem(await pki.AuthorityAsync(Cancelled));
-        Assert.Equal(authority.SubjectName.RawData, certificate.IssuerName.RawData);
-        Assert.InRange(issued.Expires!.Value - TimeProvider.System.GetUtcNow(), TimeSpan.FromMinutes(115), TimeSpan.FromMinutes(121));
-        Assert.NotEmpty(issued.Chain);
-        var error = await Assert.ThrowsAsync<VaultException>(() => pki.IssueAsync("db-server", new("example.com"), cancellationToken: Cancelled));
-        Assert.Equal((400, "VaultRefused"), (error.HttpCode, error.Reason));
-    }
-
-    [Fact]
-    public async Task A_key_that_Vault_never_sees_is_signed()
+    public async Task A_key_that_Vault_never_sees_is_signed_for_the_names_of_its_request()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest("CN=shop-redis.compliance.svc", key, HashAlgorithmName.SHA256).CreateSigningRequestPem();
-        var signed = await new CertificateIssuer(_client).SignAsync("db-server", request, new("shop-redis.compliance.svc"), cancellationToken: Cancelled);
+        var signed = await SignAsync(key, "shop-redis.compliance.svc", "shop-redis-0.compliance.svc");
         using var certificate = X509Certificate2.CreateFromPem(signed.Certificate);
         Assert.Equal(key.ExportSubjectPublicKeyInfo(), certificate.PublicKey.ExportSubjectPublicKeyInfo());
-        Assert.Null(signed.PrivateKey);
+        Assert.True(certificate.MatchesHostname("shop-redis-0.compliance.svc"));
+        Assert.InRange(certificate.NotAfter - TimeProvider.System.GetUtcNow().LocalDateTime, TimeSpan.FromMinutes(115), TimeSpan.FromMinutes(121));
+        using var authority = X509Certificate2.CreateFromPem(Assert.Single(signed.Chain));
+        Assert.Equal(authority.SubjectName.RawData, certificate.IssuerName.RawData);
+    }
+
+    [Fact]
+    public async Task A_name_that_the_role_does_not_allow_is_refused_in_Vaults_own_words()
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var error = await Assert.ThrowsAsync<VaultException>(() => SignAsync(key, "shop-redis.compliance.svc", "www.example.com"));
+        Assert.Equal((400, "VaultRefused"), (error.HttpCode, error.Reason));
+        Assert.Contains("subject alternate name www.example.com not allowed by this role", error.Message, StringComparison.Ordinal);
+    }
+
+    private Task<IssuedCertificate> SignAsync(ECDsa key, string common, string other)
+    {
+        var request = new CertificateRequest($"CN={common}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName(common);
+        names.AddDnsName(other);
+        request.CertificateExtensions.Add(names.Build());
+        return new CertificateIssuer(_client).SignAsync("db-server", request.CreateSigningRequestPem(), new(common, [common, other]), TimeSpan.FromHours(2), Cancelled);
     }
 
     [Fact]
@@ -189,7 +194,7 @@ public sealed class SecretsTests : IAsyncLifetime
         Assert.Empty(_server.Leases);
 
         var before = await database.ReadAsync("app", Cancelled);
-        await database.RotateAsync("app", Cancelled);
+        await _setup.PostAsync("database/rotate-role/app", "{}");
         var after = await database.ReadAsync("app", Cancelled);
         Assert.Equal(("app", TimeSpan.FromDays(1)), (after.Username, after.Period));
         Assert.NotEqual(before.Password, after.Password);
@@ -200,7 +205,7 @@ public sealed class SecretsTests : IAsyncLifetime
     {
         await Kv.WriteAsync(Path, Value("a-secret-value"), 0, Cancelled);
         var key = await new TransitKeys(_client).DataKeyAsync("backups", cancellationToken: Cancelled);
-        var text = $"{await Kv.ReadAsync(Path, cancellationToken: Cancelled)} {key} {new DynamicLogin("v-app", "a-secret-value", new("lease", TimeSpan.Zero, false))} {new StaticLogin("app", "a-secret-value", null, TimeSpan.Zero, TimeSpan.Zero)} {new IssuedCertificate("pem", [], "1f", null, "a-secret-value")}";
+        var text = $"{await Kv.ReadAsync(Path, cancellationToken: Cancelled)} {key} {new DynamicLogin("v-app", "a-secret-value", new("lease", TimeSpan.Zero, false))} {new StaticLogin("app", "a-secret-value", null, TimeSpan.Zero, TimeSpan.Zero)}";
         Assert.DoesNotContain("a-secret-value", text, StringComparison.Ordinal);
     }
 

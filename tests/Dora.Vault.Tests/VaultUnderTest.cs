@@ -55,17 +55,7 @@ internal sealed class VaultUnderTest : IAsyncDisposable
     public int Count(string call) => Server.Calls.Count(made => made.ToString() == call);
 
     /// <summary>The result of a call that waits in between for the clock.</summary>
-    public async Task<T> WaitingAsync<T>(Task<T> call)
-    {
-        while (!call.IsCompleted)
-        {
-            var timer = Clock.TimerWithinAsync(TimeSpan.FromSeconds(2));
-            if (await Task.WhenAny(call, timer) == timer && !call.IsCompleted)
-                Clock.Advance(TimeSpan.FromSeconds(2));
-        }
-
-        return await call;
-    }
+    public Task<T> WaitingAsync<T>(Task<T> call) => Clock.DrivingAsync(call);
 
     public async ValueTask DisposeAsync()
     {

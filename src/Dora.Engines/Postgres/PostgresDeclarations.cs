@@ -1,9 +1,11 @@
 using System.ComponentModel;
+using Dora.Api;
 using Dora.Kubernetes.Schema;
 
 namespace Dora.Engines.Postgres;
 
 /// <summary>A role beside the operator's own.</summary>
+[Cel("!has(self.vault) || self.login", "vault belongs to a role that may log in", FieldPath = ".vault")]
 [Cel("!(self.name in ['postgres', 'standby', 'rewind', 'app', 'monitor', 'backup', 'pooler', 'pooler_lookup', 'public', 'none']) && !self.name.startsWith('pg_')", "postgres, standby, rewind, app, monitor, backup, pooler, pooler_lookup, public, none and names in pg_ are taken; choose another name", FieldPath = ".name")]
 public sealed record PostgresRole(
     [property: Description("Its name."), Pattern(PostgresRole.NamePattern), MaxLength(32)]
@@ -13,7 +15,9 @@ public sealed record PostgresRole(
     [property: Description("Connections at the same time at most; no limit when absent."), Minimum(0), Maximum(10000)]
     int? ConnectionLimit = null,
     [property: Description("Roles whose rights it has: declared ones, 'app', or pg_monitor, pg_read_all_data, pg_write_all_data, pg_read_all_settings, pg_read_all_stats, pg_stat_scan_tables, pg_signal_backend, pg_checkpoint. What is taken from the list is revoked."), MaxItems(16), MaxLength(32)]
-    IReadOnlyList<string>? InRoles = null)
+    IReadOnlyList<string>? InRoles = null,
+    [property: Description("Vault's database engine gives its login, in Secret '<stack>-postgres-vault-<name>', and the operator sets no password. With staticRole the role itself logs in; with dynamicRole it is the group whose members Vault makes. Needs credentials.source Vault.")]
+    VaultDatabaseRole? Vault = null)
 {
     /// <summary>Names of roles, which become part of the name of a Secret.</summary>
     public const string NamePattern = "^[a-z]([a-z0-9_]{0,30}[a-z0-9])?$";
@@ -40,7 +44,8 @@ public sealed record PostgresDatabase(
 /// <param name="InRoles">Roles whose rights it has.</param>
 /// <param name="Secret">Secret of its password; null without login.</param>
 /// <param name="ReadsAllRows">Whether row security does not hide rows from it, without which a dump would fail or lack them.</param>
-internal sealed record RolePlan(string Name, bool Login, int ConnectionLimit, IReadOnlyList<string> InRoles, string? Secret, bool ReadsAllRows = false);
+/// <param name="KeepsPassword">Whether its password is somebody else's to set.</param>
+internal sealed record RolePlan(string Name, bool Login, int ConnectionLimit, IReadOnlyList<string> InRoles, string? Secret, bool ReadsAllRows = false, bool KeepsPassword = false);
 
 /// <summary>A database as it shall be.</summary>
 internal sealed record DatabasePlan(string Name, string Owner, IReadOnlyList<string> Extensions);

@@ -116,6 +116,21 @@ public sealed class PostgresCluster : IEngineCluster
     ];
 
     /// <inheritdoc/>
+    public IReadOnlyList<VaultLogin> VaultLogins =>
+    [
+        .. (_settings.Roles ?? []).Select((role, index) => (role, index)).Where(entry => entry.role.Vault is not null).Select(entry => new VaultLogin(
+            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"spec.engines.postgres.roles[{entry.index}].vault"),
+            entry.role.Vault!,
+            entry.role.Vault!.StaticRole is null ? null : entry.role.Name,
+            new($"{_names.Cluster}-vault-{entry.role.Name.Replace('_', '-')}",
+            [
+                new("password"),
+                new("host", _names.Domain(_names.Cluster)),
+                new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
+            ]))),
+    ];
+
+    /// <inheritdoc/>
     public IReadOnlyList<CertificateRequest> Certificates => PostgresTls.Certificates(_plan);
 
     /// <inheritdoc/>

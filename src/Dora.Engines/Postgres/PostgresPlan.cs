@@ -78,10 +78,11 @@ internal sealed record PostgresPlan(
 
     private static RolePlan Declared(EngineNames names, PostgresRole role) => new(
         role.Name,
-        role.Login,
+        role.Login && role.Vault?.DynamicRole is null,
         role.ConnectionLimit ?? -1,
         [.. (role.InRoles ?? []).Distinct()],
-        role.Login ? $"{names.Cluster}-role-{role.Name.Replace('_', '-')}" : null);
+        role is { Login: true, Vault: null } ? $"{names.Cluster}-role-{role.Name.Replace('_', '-')}" : null,
+        KeepsPassword: role.Vault?.StaticRole is not null);
 
     // Circles are refused by the rules; here they only must not go on for ever.
     private int Depth(RolePlan role, int depth) => depth > Roles.Count

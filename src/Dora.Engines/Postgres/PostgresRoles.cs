@@ -54,7 +54,7 @@ internal static class PostgresRoles
     public static async Task SetAsync(RolePlan role, string? password, NpgsqlDataSource source, CancellationToken cancellationToken)
     {
         var name = Quote(role.Name);
-        var secret = password is null ? "PASSWORD NULL" : $"PASSWORD '{PostgresSql.ScramVerifier(role.Name, password)}'";
+        var secret = role.KeepsPassword ? "" : password is null ? "PASSWORD NULL" : $"PASSWORD '{PostgresSql.ScramVerifier(role.Name, password)}'";
         await using var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
         await RunAsync($"DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object THEN NULL; END $$").ConfigureAwait(false);

@@ -58,7 +58,7 @@ internal sealed record Authority(Root? Signer, bool CanSign, IReadOnlyList<Root>
 
     /// <summary>Who signs with it.</summary>
     public static AuthoritySigner SignerOf(SecretReading.Found secret, TimeProvider clock) =>
-        new(secret.Fields[Certificate], secret.Fields[Key], Of(secret).Bundle, clock);
+        new(secret.Fields[Certificate], secret.Fields[Key], clock);
 
     private static bool HasKey(SecretReading.Found secret)
     {

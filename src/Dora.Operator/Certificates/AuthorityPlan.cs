@@ -7,7 +7,7 @@ using Dora.Operator.Stacks;
 namespace Dora.Operator.Certificates;
 
 /// <summary>
-/// Certificates from the stack's own authority. A new root takes the place of an old one in three steps, and all that is known of
+/// Certificates from the stack's own authority, or from Vault's. A new root takes the place of an old one in three steps, and all that is known of
 /// them is in the Secrets: the new root is written, and every bundle believes both; when that has reached the pods, certificates
 /// are issued by the new one; when those have, the old root leaves. At no moment does a Secret hold a certificate that the bundle
 /// of another does not believe.
@@ -22,9 +22,10 @@ internal sealed class AuthorityPlan
     private readonly StackObservation _observed;
     private readonly bool _serving;
     private readonly string _secret;
+    private readonly VaultWord? _vault;
 
-    private AuthorityPlan(StackContext stack, IReadOnlyList<ServerCertificate> certificates, StackObservation observed, bool serving) =>
-        (_stack, _certificates, _observed, _serving, _secret) = (stack, certificates, observed, serving, Authority.SecretName(stack.Name));
+    private AuthorityPlan(StackContext stack, IReadOnlyList<ServerCertificate> certificates, StackObservation observed, bool serving, VaultWord? vault) =>
+        (_stack, _certificates, _observed, _serving, _secret, _vault) = (stack, certificates, observed, serving, Authority.SecretName(stack.Name), vault);
 
     private DateTimeOffset Now => _observed.Now;
 
@@ -44,18 +45,36 @@ internal sealed class AuthorityPlan
             return new(stack.Name, [], [.. CertificateProblem.ForAll(certificates, problem), .. problems], [], certificates, null);
         // What is somebody else's is neither written nor waited for.
         var ours = certificates.Where(certificate => certificate.Found is not { } secret || CertificateSecrets.IsOf(stack, secret)).ToList();
-        var plan = new AuthorityPlan(stack, ours, observed, serving);
-        if (found is null)
-            return new(stack.Name, [.. plan.Begin()], problems, [], certificates, null);
-        var authority = Authority.Of(found);
-        return new(stack.Name, [.. plan.Continue(authority)], problems, authority.Roots.Count == 0 ? [] : [TrustMap.Of(stack, authority.Bundle)], certificates, authority);
+        var authority = found is null ? null : Authority.Of(found);
+        var plan = new AuthorityPlan(stack, ours, observed, serving, stack.Tls is { Issuer: TlsIssuer.Vault } ? VaultWord.Of(observed, authority?.Asked) : null);
+        var steps = (authority is null ? plan.Begin() : plan.Continue(authority)).ToList();
+        return new(stack.Name, [.. steps.Where(step => !plan.Waits(step))], problems, authority is null or { Roots.Count: 0 } ? [] : [TrustMap.Of(stack, authority.Bundle)], certificates, authority)
+        {
+            Unsigned = plan.Unsigned(steps),
+        };
+    }
+
+    // What is written only when Vault has signed.
+    private bool Waits(PlanStep step) => _vault is not null && step
+        is PlanStep.WriteAuthority { Change: not AuthorityChange.Older, Root: null }
+        or PlanStep.WriteCertificate { Change: not CertificateChange.Trust, Signed: null };
+
+    // By which root Vault signs is known by what it signed: where only that is asked, the first certificate is as good as any.
+    private List<PlanStep.WriteCertificate> Unsigned(List<PlanStep> steps)
+    {
+        var waiting = steps.Where(Waits).ToList();
+        var certificates = waiting.OfType<PlanStep.WriteCertificate>().ToList();
+        return waiting.Count == 0 || certificates.Count > 0 || _certificates.Count == 0
+            ? certificates
+            : [Write(_certificates[0], _certificates[0].Absent ? CertificateChange.Create : CertificateChange.Issue, 0, waiting.OfType<PlanStep.WriteAuthority>().First().Reason)];
     }
 
     // Without an authority. Certificates may be there all the same: then their roots stay believed until they are issued anew.
     private IEnumerable<PlanStep> Begin()
     {
         var generation = Newest(0) + 1;
-        yield return new PlanStep.WriteAuthority(_secret, AuthorityChange.Create, generation, Pem(Needed()), Asked, null, Owned, _certificates.Any(certificate => certificate.Found is not null) ? $"Secret {_secret} is gone" : "the stack has none yet");
+        var older = Needed().ExceptBy([_vault?.Root?.Fingerprint], root => root.Fingerprint);
+        yield return new PlanStep.WriteAuthority(_secret, AuthorityChange.Create, generation, Pem(older), Asked, null, Owned, _certificates.Any(certificate => certificate.Found is not null) ? $"Secret {_secret} is gone" : "the stack has none yet") { Root = _vault?.Root };
         if (_certificates.All(certificate => certificate.Absent))
         {
             foreach (var certificate in _certificates)
@@ -68,12 +87,13 @@ internal sealed class AuthorityPlan
         if (authority.Owned != Owned)
             yield return new PlanStep.SetOwner(KubeTypes.Secrets.Resource, _secret, Owned);
         var older = authority.Older.UnionBy(Needed(), root => root.Fingerprint).ExceptBy([authority.Signer?.Fingerprint], root => root.Fingerprint).Take(MostOlder).ToList();
-        if (Renewal(authority) is { } reason)
-        {
-            var believed = authority.Signer is { } signer ? older.Prepend(signer) : older;
-            yield return new PlanStep.WriteAuthority(_secret, AuthorityChange.Renew, Newest(authority.Generation) + 1, Pem(believed.Take(MostOlder)), Asked, authority.ResourceVersion, Owned, reason);
-        }
-        else if (older.Count != authority.Older.Count)
+        var renewal = Renewal(authority) is { } reason ? Renew(authority, older, reason) : null;
+        if (renewal is not null)
+            yield return renewal;
+        // While it is not known by which root Vault signs, what is in place is looked after as before.
+        if (renewal is not null && (authority.Signer is null || !Waits(renewal)))
+            yield break;
+        if (older.Count != authority.Older.Count)
         {
             yield return Older(authority, older, "certificates of another authority are in place");
         }
@@ -82,6 +102,15 @@ internal sealed class AuthorityPlan
             foreach (var step in Leaves(authority))
                 yield return step;
         }
+    }
+
+    private PlanStep.WriteAuthority Renew(Authority authority, IEnumerable<Root> older, string reason)
+    {
+        var root = _vault?.Root;
+        var believed = (authority.Signer is { } signer ? older.Prepend(signer) : older).ExceptBy([root?.Fingerprint], other => other.Fingerprint);
+        // Vault may say again what is known: then nothing takes the place of anything.
+        var generation = root is not null && root.Fingerprint == authority.Signer?.Fingerprint ? authority.Generation : Newest(authority.Generation) + 1;
+        return new(_secret, AuthorityChange.Renew, generation, Pem(believed.Take(MostOlder)), Asked, authority.ResourceVersion, Owned, reason) { Root = root };
     }
 
     private IEnumerable<PlanStep> Leaves(Authority authority)
@@ -107,13 +136,18 @@ internal sealed class AuthorityPlan
     {
         if (authority.Signer is not { } signer)
             return $"the certificate in Secret {_secret} cannot be read";
-        if (!authority.CanSign)
+        if (_vault is not null && authority.CanSign)
+            return "Vault's takes its place";
+        if (_vault?.Root is { } root && root.Fingerprint != signer.Fingerprint)
+            return "Vault signs by another root";
+        if (_vault is null && !authority.CanSign)
             return $"its key in Secret {_secret} is gone or belongs to another";
         if (signer.NotAfter <= Now)
             return "it has expired";
-        if (authority.Rotating)
+        if (authority.Rotating && _vault is null)
             return null;
-        if (signer.Due(Now))
+        // When Vault's is renewed is Vault's to say.
+        if (_vault is null && signer.Due(Now))
             return "two thirds of its life are over";
         return Asked is { Length: > 0 } asked && asked != authority.Asked ? $"annotation {Labels.RotateAuthority} asks for it" : null;
     }
@@ -173,7 +207,10 @@ internal sealed class AuthorityPlan
         new(_secret, AuthorityChange.Older, authority.Generation, Pem(older), authority.Asked, authority.ResourceVersion, Owned, reason);
 
     private PlanStep.WriteCertificate Write(ServerCertificate certificate, CertificateChange change, int generation, string reason) =>
-        new(certificate.Engines[0], certificate.Request, change, generation, certificate.Found?.Meta.ResourceVersion, reason, Renewed);
+        new(certificate.Engines[0], certificate.Request, change, generation, certificate.Found?.Meta.ResourceVersion, reason, Renewed)
+        {
+            Signed = change == CertificateChange.Trust ? null : _vault?.For(certificate),
+        };
 
     private static IReadOnlyList<string> Pem(IEnumerable<Root> roots) => [.. roots.DistinctBy(root => root.Fingerprint).Select(root => root.Pem)];
 }

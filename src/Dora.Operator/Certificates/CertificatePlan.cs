@@ -20,6 +20,9 @@ internal sealed record CertificatePlan(
     IReadOnlyList<ServerCertificate> Certificates,
     Authority? Authority)
 {
+    /// <summary>What waits until Vault has signed it.</summary>
+    public IReadOnlyList<PlanStep.WriteCertificate> Unsigned { get; init; } = [];
+
     /// <summary>Engines ask for none.</summary>
     public static CertificatePlan None { get; } = new("", [], [], [], [], null);
 
@@ -40,16 +43,15 @@ internal sealed record CertificatePlan(
             return None;
         return (stack.Tls ?? new()).Issuer switch
         {
-            TlsIssuer.Operator => AuthorityPlan.Of(stack, certificates, observed, serving),
             TlsIssuer.CertManager => CertManagerPlan.Of(stack, certificates, observed),
-            _ => new(stack.Name, [], CertificateProblem.ForAll(certificates, NotAvailable), [], certificates, null),
+            // The stack itself is refused, and what is there stays as it is.
+            TlsIssuer.Vault when VaultPkiRules.Check(observed.Stack.Spec).Any() => new(stack.Name, [], [], [], certificates, null),
+            _ => AuthorityPlan.Of(stack, certificates, observed, serving),
         };
     }
 
     /// <summary>What stands against an engine's certificates.</summary>
     public IEnumerable<Violation> Violations(string engine) => Problems.Where(problem => problem.Engine == engine).Select(problem => problem.Violation);
-
-    private static readonly Violation NotAvailable = new("spec.tls.issuer", "Vault is not available as an issuer in this version of the operator", "choose Operator or CertManager", "IssuerUnavailable");
 }
 
 /// <summary>Something that stands against the certificates of an engine.</summary>

@@ -36,20 +36,27 @@ internal static class CertificateRegister
             : new(ConditionTypes.CertificatesCurrent, Conditions.False, worst, Cut(string.Join("; ", findings.Where(finding => finding.Reason == worst).Select(finding => finding.Message).Distinct().Take(MostNamed)), ComplianceStackStatus.LongestMessage))];
     }
 
-    private static readonly string[] Order = ["Expired", "IssuerUnavailable", "Missing", "RenewalDue"];
+    private static readonly string[] Order = ["Expired", "VaultSealed", "VaultForbidden", "VaultUnreachable", "IssuerMissing", "IssuerRefused", "IssuerUnusable", "VaultRefused", "VaultThrottled", "VaultInvalidAnswer", "IssuerUnavailable", "Missing", "RenewalDue"];
 
     private static (string Reason, string Message)? Judge(ServerCertificate certificate, CertificatePlan plan, StackObservation observed)
     {
         if (plan.Problems.FirstOrDefault(problem => certificate.Engines.Contains(problem.Engine))?.Violation is { } violation)
             return (violation.Reason == "IssuerUnavailable" ? violation.Reason : "Missing", violation.ToString());
         var waiting = CertManagerPlan.Waiting(certificate, observed);
+        var vault = Silent(certificate, plan, observed);
+        if (vault is not null && !(certificate.Leaf?.NotAfter <= observed.Now))
+            return (vault.Reason, $"{certificate.Name}: {vault.Message}; {(certificate.Leaf is null ? "its servers wait for it" : "what runs keeps running on what it has")}");
         if (certificate.Leaf is not { } leaf)
             return waiting is null ? ("Missing", $"Secret {certificate.Name} holds no certificate yet") : ("IssuerUnavailable", $"{certificate.Name}: cert-manager says: {waiting}");
         if (leaf.NotAfter <= observed.Now)
-            return ("Expired", $"the certificate in Secret {certificate.Name} has expired{(waiting is null ? "" : $"; cert-manager says: {waiting}")}");
+            return ("Expired", $"the certificate in Secret {certificate.Name} has expired{(waiting is null ? "" : $"; cert-manager says: {waiting}")}{(vault is null ? "" : $"; {vault.Reason}: {vault.Message}")}");
         // One of an older root is issued anew in its turn; the authority's own steps say so.
         return leaf.Due(observed.Now) && plan.Authority is not { Rotating: true } ? ("RenewalDue", $"the certificate in Secret {certificate.Name} should have been renewed{(waiting is null ? "" : $"; cert-manager says: {waiting}")}") : null;
     }
+
+    // Why Vault did not sign what is waited for.
+    private static VaultSignature.Unavailable? Silent(ServerCertificate certificate, CertificatePlan plan, StackObservation observed) =>
+        plan.Unsigned.Any(step => step.Request.SecretName == certificate.Name) ? observed.Signed.GetValueOrDefault(certificate.Name) as VaultSignature.Unavailable : null;
 
     private static string Current(CertificatePlan plan) => plan.Authority is { Rotating: true } authority
         ? string.Create(CultureInfo.InvariantCulture, $"every certificate is valid; authority {authority.Generation} takes the place of an older one, step by step while the servers serve")

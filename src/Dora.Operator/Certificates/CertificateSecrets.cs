@@ -3,21 +3,10 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Certificates;
-
-/// <summary>
-/// What is written into Secrets of certificates: values by key, and annotations with nothing but public facts. Keys that are not
-/// named stay as they are; null removes one.
-/// </summary>
-/// <param name="Fields">Values by key. Never logged.</param>
-/// <param name="Annotations">Annotations.</param>
-internal sealed record SecretContent(IReadOnlyDictionary<string, string?> Fields, IReadOnlyDictionary<string, string?> Annotations)
-{
-    /// <inheritdoc/>
-    public override string ToString() => "SecretContent";
-}
 
 /// <summary>The Secrets of certificates: whose they are, and what a step makes of them.</summary>
 internal static class CertificateSecrets
@@ -50,12 +39,13 @@ internal static class CertificateSecrets
         var older = step.Older.Count == 0 ? null : Root.Bundle(step.Older);
         if (step.Change == AuthorityChange.Older)
             return new(new Dictionary<string, string?> { [Certificates.Authority.Previous] = older }, new Dictionary<string, string?>());
-        var (certificate, key) = AuthoritySigner.Make(stack.Name, stack.Namespace, step.Generation, now);
+        // The key of another's root is not ours to keep, and that of a root of our own signs no more once Vault does.
+        var (certificate, key) = step.Root is { } root ? (root.Pem, null) : AuthoritySigner.Make(stack.Name, stack.Namespace, step.Generation, now);
         return new(
             new Dictionary<string, string?>
             {
                 [Certificates.Authority.Certificate] = certificate + "\n",
-                [Certificates.Authority.Key] = key + "\n",
+                [Certificates.Authority.Key] = key is null ? null : key + "\n",
                 [Certificates.Authority.Previous] = older,
             },
             new Dictionary<string, string?>
@@ -66,18 +56,23 @@ internal static class CertificateSecrets
             });
     }
 
-    /// <summary>A new key and certificate for a server.</summary>
-    public static async Task<SecretContent> LeafAsync(PlanStep.WriteCertificate step, ICertificateSigner signer, DateTimeOffset now, CancellationToken cancellationToken)
+    /// <summary>A new key and certificate for a server: those that Vault signed, or made here with the authority of a Secret.</summary>
+    public static SecretContent Leaf(PlanStep.WriteCertificate step, SecretReading.Found authority, TimeProvider clock)
     {
-        var (key, request) = AuthoritySigner.Ask();
-        var signed = await signer.SignAsync(request, step.Request.DnsNames, cancellationToken).ConfigureAwait(false);
+        var (chain, key) = step.Signed is { } signed ? (signed.Chain, signed.Key) : Make(step.Request.DnsNames, authority, clock);
         var fields = new Dictionary<string, string>
         {
-            [CertificateRequest.Chain] = signed.Chain,
-            [CertificateRequest.Key] = key + "\n",
-            [CertificateRequest.Trust] = signed.Trust,
+            [CertificateRequest.Chain] = chain,
+            [CertificateRequest.Key] = key,
+            [CertificateRequest.Trust] = Certificates.Authority.Of(authority).Bundle,
         };
-        return Leaf(step, fields, now, step.Generation);
+        return Leaf(step, fields, clock.GetUtcNow(), step.Generation);
+    }
+
+    private static (string Chain, string Key) Make(IReadOnlyList<string> dnsNames, SecretReading.Found authority, TimeProvider clock)
+    {
+        var (key, request) = AuthoritySigner.Ask(dnsNames);
+        return (Certificates.Authority.SignerOf(authority, clock).Sign(request, dnsNames), key + "\n");
     }
 
     /// <summary>The same key and certificate with other roots to believe.</summary>

@@ -17,8 +17,10 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<ObjectKey, WatchedPasswords> _stacks = new();
-    private readonly VaultClients _clients = new(client, access, clock);
     private readonly CancellationTokenSource _stop = new();
+
+    /// <summary>Clients of the Vaults that stacks name, for whoever asks them for something else.</summary>
+    public VaultClients Clients { get; } = new(client, access, clock);
 
     /// <summary>What Vault says of each Secret, by its name; empty for a stack without Vault.</summary>
     /// <param name="stack">The stack.</param>
@@ -48,7 +50,7 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
             }
         }
 
-        return kept.ToDictionary(place => place.Request.SecretName, place => watched.Of(place) ?? Silent(settings), StringComparer.Ordinal);
+        return kept.ToDictionary(place => place.Request.SecretName, place => watched.Of(place) ?? new VaultReading.Unavailable(VaultProblem.Unreachable, VaultProblem.Silent(settings.Address)), StringComparer.Ordinal);
     }
 
     /// <summary>
@@ -62,7 +64,7 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         var settings = stack.Spec.Credentials!.Vault!;
         _stacks.TryGetValue(ObjectKey.Of(stack), out var watched);
         watched?.Learn(place, null);
-        var kv = new KeyValueStore(await _clients.OfAsync(stack, settings, cancellationToken).ConfigureAwait(false), settings.Mount);
+        var kv = new KeyValueStore(await Clients.OfAsync(stack, settings.Connection(), cancellationToken).ConfigureAwait(false), settings.Mount);
         var path = place.Path(stack, settings);
         var at = $"{settings.Mount}/{path}";
         VaultReading found;
@@ -91,7 +93,7 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
     public void Dispose()
     {
         _stop.Cancel();
-        _clients.Dispose();
+        Clients.Dispose();
         _stop.Dispose();
     }
 
@@ -121,37 +123,23 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
     {
         var path = place.Path(stack, settings);
         var at = $"{settings.Mount}/{path}";
-        if (!access.Trusts(settings.Address))
-            return new VaultReading.Unavailable("VaultForbidden", $"the operator is not told to trust {settings.Address}: start it with --vault-address {settings.Address}");
         try
         {
-            var kv = new KeyValueStore(await _clients.OfAsync(stack, settings, _stop.Token).ConfigureAwait(false), settings.Mount);
+            var kv = new KeyValueStore(await Clients.OfAsync(stack, settings.Connection(), _stop.Token).ConfigureAwait(false), settings.Mount);
             // The version alone: reading passwords all the time would fill Vault's audit log with nothing.
             if (before is VaultReading.Found known && await kv.VersionAsync(path, _stop.Token).ConfigureAwait(false) is { Deleted: false, Destroyed: false } newest && newest.Number == known.Version)
                 return known;
             return Reading(place.Request, at, await kv.ReadAsync(path, cancellationToken: _stop.Token).ConfigureAwait(false));
-        }
-        catch (VaultSealedException)
-        {
-            return new VaultReading.Unavailable("VaultSealed", $"Vault at {settings.Address} is sealed: unseal it");
-        }
-        catch (VaultUnreachableException exception)
-        {
-            LogSilent(logger, stack.Metadata.Namespace, stack.Metadata.Name, exception.Message);
-            return Silent(settings);
         }
         catch (VaultForbiddenException exception) when (!exception.Login)
         {
             // One text for both paths: which of them was asked depends on what was known.
             return new VaultReading.Unavailable(exception.Reason, $"Vault does not let the operator read {at}: grant read on {settings.Mount}/data/{path} and {settings.Mount}/metadata/{path} to its policy");
         }
-        catch (VaultException exception)
+        catch (Exception exception) when (VaultProblem.Of(exception, settings.Address) is { } problem)
         {
-            return new VaultReading.Unavailable(exception is VaultNotFoundException ? "VaultForbidden" : exception.Reason, exception.Message);
-        }
-        catch (Exception exception) when (exception is KubeException or InvalidDataException or FormatException or ArgumentException or ObjectDisposedException or OperationCanceledException)
-        {
-            return new VaultReading.Unavailable("VaultUnreachable", $"Vault at {settings.Address} cannot be asked: {exception.Message}");
+            LogSilent(logger, stack.Metadata.Namespace, stack.Metadata.Name, exception.Message);
+            return new VaultReading.Unavailable(exception is VaultNotFoundException ? "VaultForbidden" : problem.Reason, problem.Message);
         }
     }
 
@@ -162,9 +150,6 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         KeyValueReading.Destroyed destroyed => new VaultReading.Gone(at, destroyed.Version),
         _ => new VaultReading.Absent(at),
     };
-
-    // One text whatever the cause: refused, cut and late take turns, and a status that follows them would be written all the time.
-    private static VaultReading.Unavailable Silent(VaultSettings settings) => new("VaultUnreachable", $"Vault at {settings.Address} does not answer: see whether it is up, and whether the network lets the operator reach it");
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: wrote {Path} in Vault")]
     private static partial void LogWritten(ILogger logger, string? @namespace, string? stack, string path);

@@ -31,23 +31,34 @@ public static class VaultRules
             yield break;
         if (credentials.Source != CredentialSource.Vault)
             yield return new(at, $"belongs to source Vault, and the source is {credentials.Source}", "remove it, or choose source Vault");
-        if (!Uri.TryCreate(vault.Address, UriKind.Absolute, out var address) || address.PathAndQuery != "/" || address.UserInfo.Length > 0)
-            yield return new($"{at}.address", "is no base address", "give scheme, host and port, such as https://vault.vault:8200");
-        else if (address.Scheme != Uri.UriSchemeHttps && !(address.Scheme == Uri.UriSchemeHttp && (address.Host == "localhost" || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip)))))
-            yield return new($"{at}.address", "must begin with https://", "over http everybody on the way reads the token and the passwords");
-        if (vault is { CaSecret: not null, CaConfigMap: not null })
-            yield return new($"{at}.caSecret", "and caConfigMap are both given", "give one of them");
-        foreach (var (field, path) in ((string, string?)[])[("mount", vault.Mount), ("authMount", vault.AuthMount), ("path", vault.Path)])
-        {
-            if (path is not null && path.Split('/').Any(segment => segment is "" or "." or ".."))
-                yield return new($"{at}.{field}", $"'{path}' is no path in Vault", "separate segments by single slashes, without one at either end");
-        }
+        foreach (var violation in Check(at, vault.Connection()).Concat(CheckPath($"{at}.mount", vault.Mount)).Concat(CheckPath($"{at}.path", vault.Path)))
+            yield return violation;
 
         // At one place: anywhere would let a namespace that is called as another one's stack read that.
         var ns = stack.Metadata.Namespace ?? "default";
         if (vault.PathOf(ns, stack.Metadata.Name).Split('/').ElementAtOrDefault(1) != ns)
             yield return new($"{at}.path", "does not have the stack's namespace as its second segment", $"choose e.g. dora/{ns}/{stack.Metadata.Name}: nobody reads another namespace's passwords through the operator");
     }
+
+    /// <summary>What is wrong with a connection.</summary>
+    /// <param name="at">Path of the settings that give it.</param>
+    /// <param name="vault">The connection.</param>
+    internal static IEnumerable<Violation> Check(string at, VaultConnection vault)
+    {
+        if (!Uri.TryCreate(vault.Address, UriKind.Absolute, out var address) || address.PathAndQuery != "/" || address.UserInfo.Length > 0)
+            yield return new($"{at}.address", "is no base address", "give scheme, host and port, such as https://vault.vault:8200");
+        else if (address.Scheme != Uri.UriSchemeHttps && !(address.Scheme == Uri.UriSchemeHttp && (address.Host == "localhost" || (IPAddress.TryParse(address.Host.Trim('[', ']'), out var ip) && IPAddress.IsLoopback(ip)))))
+            yield return new($"{at}.address", "must begin with https://", "over http everybody on the way reads the token and the passwords");
+        if (vault is { CaSecret: not null, CaConfigMap: not null })
+            yield return new($"{at}.caSecret", "and caConfigMap are both given", "give one of them");
+        foreach (var violation in CheckPath($"{at}.authMount", vault.AuthMount))
+            yield return violation;
+    }
+
+    /// <summary>What is wrong with a path in Vault.</summary>
+    internal static IEnumerable<Violation> CheckPath(string field, string? path) => path is not null && path.Split('/').Any(segment => segment is "" or "." or "..")
+        ? [new(field, $"'{path}' is no path in Vault", "separate segments by single slashes, without one at either end")]
+        : [];
 
     /// <summary>Why a Secret that is missing cannot be made; null when it can.</summary>
     public static Violation? WhyNotMade(CredentialRequest request, bool data, StackObservation observed)

@@ -14,6 +14,7 @@ namespace Dora.Operator.Stacks;
 /// <summary>Carries out a plan, step by step. It decides nothing; a step that is refused is reported and the rest goes on.</summary>
 public sealed partial class PlanExecutor(KubeClient client, CredentialStore credentials, CertificateStore certificates, WriteJournal journal, ILogger<PlanExecutor> logger, TimeProvider? clock = null)
 {
+    private readonly SecretWriter _writer = new(client, credentials);
     private readonly RotationStore rotations = new(client, credentials, clock ?? TimeProvider.System);
 
     /// <summary>Does every step.</summary>
@@ -42,7 +43,7 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             {
                 // Gone already; the cache will say so.
             }
-            catch (KubeException exception) when (step is PlanStep.WriteAuthority or PlanStep.WriteCertificate && exception is KubeConflictException or KubeAlreadyExistsException or KubeNotFoundException)
+            catch (KubeException exception) when (step is PlanStep.WriteAuthority or PlanStep.WriteCertificate or PlanStep.WriteLogin && exception is KubeConflictException or KubeAlreadyExistsException or KubeNotFoundException)
             {
                 // Somebody changed the Secret since it was read: it is read and judged again.
             }
@@ -168,6 +169,12 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             case PlanStep.WriteCertificate certificate:
                 LogCertificate(logger, ns, stack.Metadata.Name, certificate.Change, certificate.Request.SecretName, certificate.Reason);
                 return certificates.WriteAsync(stack, StackPlanner.Context(stack, observed.Images, observed.Capabilities), certificate, cancellationToken);
+            case PlanStep.WriteLogin login:
+                LogLogin(logger, ns, stack.Metadata.Name, login.SecretName, login.Reason);
+                var context = StackPlanner.Context(stack, observed.Images, observed.Capabilities);
+                return login.ResourceVersion is null
+                    ? _writer.CreateAsync(stack, new EngineNames(context, login.Engine).Meta(login.SecretName), "Opaque", login.Content, cancellationToken)
+                    : _writer.PatchAsync(stack, login.SecretName, login.ResourceVersion, Ownership.Of(context), login.Content, cancellationToken);
             case PlanStep.GrowClaim grow:
                 return client.PatchAsync(KubeTypes.PersistentVolumeClaims, ns, grow.Name, KubePatch.Merge(new JsonObject
                 {
@@ -258,6 +265,9 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}: Secret {Name} follows version {Version} in Vault, which the servers hold")]
     private static partial void LogUpdate(ILogger logger, string? @namespace, string name, int version);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: login in {Secret}: {Why}")]
+    private static partial void LogLogin(ILogger logger, string? @namespace, string? stack, string secret, string why);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Step} of the password in {Secret}")]
     private static partial void LogRotation(ILogger logger, string? @namespace, string? stack, RotationStep step, string secret);

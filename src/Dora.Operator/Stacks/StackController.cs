@@ -4,6 +4,8 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Certificates;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Transport;
 using Microsoft.Extensions.Logging;
 
@@ -17,6 +19,8 @@ public sealed partial class StackController(
     KubeClient client,
     StackObserver observer,
     StorageClasses classes,
+    VaultSignatures signatures,
+    DatabaseLoginSource logins,
     PlanExecutor executor,
     EngineProber prober,
     HealthStore health,
@@ -51,9 +55,14 @@ public sealed partial class StackController(
         }
 
         var plan = StackPlanner.Plan(observed);
-        if (plan.Unread.Count > 0)
+        if (plan.Unread.Count > 0 || plan.Unsigned.Count > 0 || plan.Questions.Count > 0)
         {
-            observed = observed with { Classes = await classes.ReadAsync(plan.Unread, cancellationToken).ConfigureAwait(false) };
+            observed = observed with
+            {
+                Classes = plan.Unread.Count > 0 ? await classes.ReadAsync(plan.Unread, cancellationToken).ConfigureAwait(false) : observed.Classes,
+                Signed = plan.Unsigned.Count > 0 ? await signatures.AskAsync(observed, plan.Unsigned, cancellationToken).ConfigureAwait(false) : observed.Signed,
+                Logins = plan.Questions.Count > 0 ? await logins.AskAsync(observed, plan.Questions, cancellationToken).ConfigureAwait(false) : observed.Logins,
+            };
             plan = StackPlanner.Plan(observed);
         }
 

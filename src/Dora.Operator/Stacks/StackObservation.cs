@@ -48,6 +48,12 @@ public sealed record StackObservation(
     /// <summary>What Vault says of the credential Secrets, by name; empty for a stack without Vault.</summary>
     public IReadOnlyDictionary<string, Credentials.VaultReading> Vault { get; init; } = FrozenDictionary<string, Credentials.VaultReading>.Empty;
 
+    /// <summary>What Vault answered to requests to sign, by Secret, and is not in that Secret yet.</summary>
+    internal IReadOnlyDictionary<string, Certificates.VaultSignature> Signed { get; init; } = FrozenDictionary<string, Certificates.VaultSignature>.Empty;
+
+    /// <summary>Logins that Vault's database engine gave, by Secret.</summary>
+    internal IReadOnlyDictionary<string, Credentials.Database.LoginReading> Logins { get; init; } = FrozenDictionary<string, Credentials.Database.LoginReading>.Empty;
+
     /// <summary>StorageClasses that were read because a claim of theirs shall grow.</summary>
     public IReadOnlyDictionary<string, ClassReading> Classes { get; init; } = FrozenDictionary<string, ClassReading>.Empty;
 

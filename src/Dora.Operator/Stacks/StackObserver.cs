@@ -5,6 +5,7 @@ using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Credentials.Rotation;
 using Dora.Operator.Network;
 using Dora.Operator.Transport;
@@ -16,6 +17,8 @@ public sealed class StackObserver(
     ClusterView view,
     CredentialStore credentials,
     VaultCredentials vault,
+    VaultSignatures signatures,
+    DatabaseLoginSource databases,
     CertManagerView certManager,
     ClientView clients,
     MeshView mesh,
@@ -34,6 +37,8 @@ public sealed class StackObserver(
         {
             vault.Forget(key);
             clients.Forget(key);
+            signatures.Forget(key);
+            databases.Forget(key);
             return null;
         }
 
@@ -53,7 +58,7 @@ public sealed class StackObserver(
         var names = Secrets(stack);
         var wanted = await vault.ReadAsync(stack, names.Passwords, cancellationToken).ConfigureAwait(false);
         // What is created by Vault's word must be known to be missing: else another password would be written there.
-        var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority, .. Records(stack)], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
+        var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority, .. names.Logins, .. Records(stack)], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
         var others = Foreign(stack, names.Certificates, secrets);
         var served = others.Count > 0 && await certManager.ReadAsync(stack, others, live, unreadable, cancellationToken).ConfigureAwait(false);
         var meshServed = await mesh.ReadAsync(stack, live, unreadable, cancellationToken).ConfigureAwait(false);
@@ -77,6 +82,8 @@ public sealed class StackObserver(
             IdleClients = await clients.ReadAsync(cached, cancellationToken).ConfigureAwait(false),
             Refusals = journal.Refusals(key),
             Vault = wanted,
+            Signed = signatures.Of(stack, secrets),
+            Logins = databases.Of(stack, secrets),
             Protection = stack.Spec.DeletionProtection ? await guard.ReadAsync(cancellationToken).ConfigureAwait(false) : default,
         };
     }
@@ -96,10 +103,10 @@ public sealed class StackObserver(
         ? EngineCatalogue.All.Where(engine => stack.Spec.Engines.ContainsKey(engine.Name)).Select(engine => RotationRecord.SecretName(stack.Metadata.Name!, engine.Name))
         : [];
 
-    private (IReadOnlyList<VaultPlace> Passwords, IReadOnlyList<string> Certificates, IReadOnlyList<string> Authority) Secrets(ComplianceStack stack)
+    private (IReadOnlyList<VaultPlace> Passwords, IReadOnlyList<string> Certificates, IReadOnlyList<string> Authority, IReadOnlyList<string> Logins) Secrets(ComplianceStack stack)
     {
         var context = StackPlanner.Context(stack, images, capabilities);
-        var (passwords, certificates) = (new List<VaultPlace>(), new List<string>());
+        var (passwords, certificates, logins) = (new List<VaultPlace>(), new List<string>(), new List<string>());
         foreach (var engine in EngineCatalogue.All)
         {
             if (!stack.Spec.Engines.TryGetValue(engine.Name, out var settings))
@@ -108,6 +115,7 @@ public sealed class StackObserver(
             {
                 var cluster = engine.Bind(context, settings);
                 passwords.AddRange(cluster.Credentials().Select(request => new VaultPlace(engine.Name, request)));
+                logins.AddRange(cluster.VaultLogins.Select(login => login.Secret.SecretName));
                 certificates.AddRange(cluster.Certificates.Select(request => request.SecretName));
             }
             catch (System.Text.Json.JsonException)
@@ -118,7 +126,7 @@ public sealed class StackObserver(
 
         // Servers of several engines may share one.
         certificates = [.. certificates.Distinct(StringComparer.Ordinal)];
-        return (passwords, certificates, certificates.Count > 0 && context.Tls is { Issuer: TlsIssuer.Operator } ? [Authority.SecretName(context.Name)] : []);
+        return (passwords, certificates, certificates.Count > 0 && context.Tls is not { Issuer: TlsIssuer.CertManager } ? [Authority.SecretName(context.Name)] : [], logins);
     }
 }
 

@@ -25,6 +25,12 @@ public sealed record StackPlan(
     /// <summary>NetworkPolicies, and whether the network is tried; null where the spec as a whole is not carried out.</summary>
     internal Network.NetworkPlan? Network { get; init; }
 
+    /// <summary>What Vault must be asked about logins; mostly nothing.</summary>
+    internal IReadOnlyList<Credentials.Database.LoginQuestion> Questions { get; init; } = [];
+
+    /// <summary>Certificates that another must sign before they can be written; mostly none.</summary>
+    internal IReadOnlyList<PlanStep.WriteCertificate> Unsigned { get; init; } = [];
+
     /// <summary>StorageClasses that must be read before it can be decided whether claims grow; mostly none.</summary>
     public IReadOnlyList<string> Unread { get; init; } = [];
 }
@@ -75,7 +81,11 @@ public abstract record PlanStep
         string? Asked,
         string? ResourceVersion,
         bool Owned,
-        string Reason) : PlanStep;
+        string Reason) : PlanStep
+    {
+        /// <summary>The root of an authority whose key is elsewhere; null: one is made, with its key.</summary>
+        internal Certificates.Root? Root { get; init; }
+    }
 
     /// <summary>Writing of the Secret of a server's certificate.</summary>
     /// <param name="Engine">The engine whose servers use it.</param>
@@ -92,7 +102,11 @@ public abstract record PlanStep
         int Generation,
         string? ResourceVersion,
         string Reason,
-        string? Asked = null) : PlanStep;
+        string? Asked = null) : PlanStep
+    {
+        /// <summary>The certificate, where another than the stack's own authority signed it.</summary>
+        internal Certificates.VaultSignature.Found? Signed { get; init; }
+    }
 
     /// <summary>Writing the passwords of an existing Secret to Vault, which has none: the stack just came to use it.</summary>
     /// <param name="Engine">The engine it belongs to.</param>
@@ -104,6 +118,17 @@ public abstract record PlanStep
     /// <param name="Request">Its keys.</param>
     /// <param name="Version">Version in Vault.</param>
     public sealed record UpdateCredential(string Engine, CredentialRequest Request, int Version) : PlanStep;
+
+    /// <summary>Writing of the Secret of a login that Vault gives.</summary>
+    /// <param name="Engine">The engine that it opens.</param>
+    /// <param name="SecretName">Name of the Secret.</param>
+    /// <param name="ResourceVersion">The state of the Secret that this was decided on; null for a new one.</param>
+    /// <param name="Reason">Why, for people.</param>
+    public sealed record WriteLogin(string Engine, string SecretName, string? ResourceVersion, string Reason) : PlanStep
+    {
+        /// <summary>What is written. Never logged.</summary>
+        internal Credentials.SecretContent Content { get; init; } = new(new Dictionary<string, string?>(), new Dictionary<string, string?>());
+    }
 
     /// <summary>Growth of an existing claim.</summary>
     /// <param name="Name">Name of the claim.</param>

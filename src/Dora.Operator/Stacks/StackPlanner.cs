@@ -3,6 +3,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials.Database;
 
 namespace Dora.Operator.Stacks;
 
@@ -21,9 +22,20 @@ public static class StackPlanner
         var engines = Bind(observed, violations);
         var free = !observed.Stack.Spec.Paused && observed.Stack.Metadata.DeletionTimestamp is null;
         var certificates = Certificates(engines, observed);
+        // What the settings of a login do not allow is asked of nobody; else applications keep a login that is valid, whatever is wrong.
+        var logins = engines.Where(engine => !LoginRules.Check(engine.Cluster, observed).Any()).SelectMany(engine => engine.Cluster.VaultLogins.Select(login => (engine.Engine.Name, Login: login))).ToList();
+        var questions = logins.Select(login => LoginRules.Next(login.Login, observed)).OfType<LoginQuestion>().ToList();
+        var given = free ? logins.Select(login => LoginRules.Step(login.Name, login.Login, observed)).OfType<PlanStep>() : [];
         // Whatever is wrong with the spec, clients must find the master that the servers elected, and no certificate may run out.
         if (blocked)
-            return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : []], violations, engines) { Certificates = certificates };
+        {
+            return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : [], .. given], violations, engines)
+            {
+                Questions = questions,
+                Certificates = certificates,
+                Unsigned = free ? [.. Allowed(certificates.Unsigned, []).OfType<PlanStep.WriteCertificate>()] : [],
+            };
+        }
 
         var steps = new List<PlanStep>();
         var wanted = certificates.Objects.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)).ToHashSet();
@@ -32,7 +44,7 @@ public static class StackPlanner
         var policies = new List<Network.WantedPolicy>();
         foreach (var engine in engines)
         {
-            var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
+            var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(LoginRules.Check(engine.Cluster, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
             var desired = engine.Cluster.Render(engine.Observed);
             if (!observed.Mesh)
                 desired = [.. desired.Where(manifest => manifest.Resource != KubeTypes.PeerAuthentications.Resource)];
@@ -49,6 +61,7 @@ public static class StackPlanner
 
         if (free)
             steps.InsertRange(0, CertificateSteps(certificates, sound, observed));
+        steps.AddRange(given);
         // A settings error may hide what an engine wants; then nothing of the stack is removed.
         if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
@@ -58,8 +71,10 @@ public static class StackPlanner
         {
             Network = new(policies),
             Certificates = certificates,
+            Questions = questions,
             Rotations = free ? Operator.Credentials.Rotation.RotationPlan.Of(engines.Where(engine => sound.Contains(engine.Engine.Name)), observed) : [],
             Volumes = [.. claims.SelectMany(plan => plan.Problems)],
+            Unsigned = free ? [.. Allowed(certificates.Unsigned, sound).OfType<PlanStep.WriteCertificate>()] : [],
             Unread = [.. claims.SelectMany(plan => plan.Unread).Distinct()],
         };
     }
@@ -116,7 +131,7 @@ public static class StackPlanner
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
 
-        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)))
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)).Concat(Operator.Certificates.VaultPkiRules.Check(stack.Spec)))
             yield return violation;
     }
 
@@ -216,16 +231,15 @@ public static class StackPlanner
 
     // Clients learn of a root before a server shows a certificate of it. For engines with something wrong nothing new is made, and
     // what serves goes on serving.
-    private static IEnumerable<PlanStep> CertificateSteps(Certificates.CertificatePlan certificates, HashSet<string> sound, StackObservation observed) => certificates.Objects
-        .Select(manifest => Apply(manifest, observed))
-        .OfType<PlanStep>()
-        .Concat(certificates.Steps)
-        .Where(step => step switch
-        {
-            PlanStep.WriteCertificate { Change: CertificateChange.Create } create => sound.Contains(create.Engine),
-            PlanStep.WriteAuthority { Change: AuthorityChange.Create } or PlanStep.Apply { Change: ObjectChangeKind.Missing } => sound.Count > 0,
-            _ => true,
-        });
+    private static IEnumerable<PlanStep> CertificateSteps(Certificates.CertificatePlan certificates, HashSet<string> sound, StackObservation observed) =>
+        Allowed(certificates.Objects.Select(manifest => Apply(manifest, observed)).OfType<PlanStep>().Concat(certificates.Steps), sound);
+
+    private static IEnumerable<PlanStep> Allowed(IEnumerable<PlanStep> steps, HashSet<string> sound) => steps.Where(step => step switch
+    {
+        PlanStep.WriteCertificate { Change: CertificateChange.Create } create => sound.Contains(create.Engine),
+        PlanStep.WriteAuthority { Change: AuthorityChange.Create } or PlanStep.Apply { Change: ObjectChangeKind.Missing } => sound.Count > 0,
+        _ => true,
+    });
 
     private static PlanStep.Apply? Apply(Manifest manifest, StackObservation observed)
     {

@@ -3,6 +3,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Credentials.Rotation;
 
 namespace Dora.Operator.Stacks;
@@ -42,7 +43,7 @@ public static class StackStatus
             .. plan.Engines.Count > 0 ? [Transport.EncryptionRules.Encrypted(plan, observed.Ports)] : Array.Empty<Condition>(),
             .. segmented is null ? [] : new[] { segmented },
             .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
-            .. VaultRules.Condition(observed, plan) is { } credentials ? [credentials] : Array.Empty<Condition>(),
+            .. LoginRules.Condition(VaultRules.Condition(observed, plan), plan, observed) is { } credentials ? [credentials] : Array.Empty<Condition>(),
             .. RotationReport.Condition(observed, plan, report) is { } rotated ? [rotated] : Array.Empty<Condition>(),
             .. findings.Select(finding => finding.Condition),
         ];

@@ -3,10 +3,10 @@ using System.Text.Json.Serialization;
 namespace Dora.Benchmarks.Measuring;
 
 /// <summary>Everything that was measured in one run.</summary>
-internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, IReadOnlyList<Target> Targets)
+internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, VaultReport? Vault, IReadOnlyList<Target> Targets)
 {
-    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan) =>
-        new(machine, loadAfter, foos, stacks, plan, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan)]);
+    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan, VaultReport? vault) =>
+        new(machine, loadAfter, foos, stacks, plan, vault, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan), .. vault is null ? [] : Absolute(vault)]);
 
     private static IEnumerable<Target> Compared(FooReport? report)
     {
@@ -23,6 +23,13 @@ internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, Foo
         Target.AtMost($"{report.Title}: requests per stack to converge", report.RequestsPerStack, report.ObjectsPerStack + report.RequestsAboveObjects),
         Target.AtMost($"{report.Title}: writes in a forced resync", report.ResyncWrites, 0),
         Target.AtMost($"{report.Title}: writes after an operator restart", report.RestartWrites, 0),
+    ];
+
+    private static IEnumerable<Target> Absolute(VaultReport report) =>
+    [
+        // Each Secret's version is looked at in half a minute at most; a tenth more for the edges of the time that is counted.
+        Target.AtMost("requests to Vault per stack and hour at rest", report.RequestsPerStackAndHour, report.SecretsPerStack * 120 * 1.1),
+        Target.AtMost("certificates that Vault signed at rest", report.SignedAtRest, 0),
     ];
 
     private static IEnumerable<Target> Absolute(PlanReport report) =>
@@ -64,6 +71,14 @@ internal sealed record FooReading(string Name, double WallSeconds, double CpuSec
 /// <param name="WholeMilliseconds">One stack, start of the program included.</param>
 /// <param name="EachMilliseconds">Each further stack of the same file, printing included.</param>
 internal sealed record PlanReport(double WholeMilliseconds, double EachMilliseconds);
+
+/// <summary>Stacks of two engines with passwords and certificates from a scripted Vault.</summary>
+/// <param name="Stacks">How many.</param>
+/// <param name="SecretsPerStack">Secrets whose passwords Vault holds.</param>
+/// <param name="RequestsToConverge">Requests of each until nothing was written to Vault any more.</param>
+/// <param name="RequestsPerStackAndHour">Requests of each at rest, extrapolated to an hour.</param>
+/// <param name="SignedAtRest">Requests to sign certificates at rest, all stacks.</param>
+internal sealed record VaultReport(int Stacks, double SecretsPerStack, double RequestsToConverge, double RequestsPerStackAndHour, int SignedAtRest);
 
 /// <summary>The operator over many stacks.</summary>
 /// <param name="Title">What is in a stack.</param>

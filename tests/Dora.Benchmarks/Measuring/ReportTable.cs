@@ -14,6 +14,8 @@ internal static class ReportTable
             Foos(text, foos);
         foreach (var stacks in report.Stacks)
             Stacks(text, stacks);
+        if (report.Vault is { } vault)
+            Vault(text, vault);
         Line(text, $"");
         Rows(
             text,
@@ -66,6 +68,20 @@ internal static class ReportTable
                 ["of that, for each stack, KiB", Number((report.ResidentMebibytes - report.EmptyMebibytes) * 1024 / report.Stacks)],
                 ["peak memory, MiB", Number(report.PeakMebibytes)],
                 ["SIGTERM until ended, s", Number(report.StopSeconds)],
+            ]);
+    }
+
+    private static void Vault(StringBuilder text, VaultReport report)
+    {
+        Line(text, $"");
+        Rows(
+            text,
+            [string.Create(CultureInfo.InvariantCulture, $"{report.Stacks} stacks with Vault"), "measured"],
+            [
+                ["Secrets per stack whose passwords Vault holds", Number(report.SecretsPerStack)],
+                ["requests to Vault per stack until it has all", Number(report.RequestsToConverge)],
+                ["requests to Vault per stack and hour at rest", Number(report.RequestsPerStackAndHour)],
+                ["of these for certificates, all stacks", Number(report.SignedAtRest)],
             ]);
     }
 

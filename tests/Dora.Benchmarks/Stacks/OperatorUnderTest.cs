@@ -16,10 +16,10 @@ internal sealed partial class OperatorUnderTest : IAsyncDisposable
     public SubjectProcess Process { get; }
 
     /// <summary>Starts it; returns when it is ready.</summary>
-    public static async Task<OperatorUnderTest> StartAsync(Bench bench, string name, string program, string ns, CancellationToken cancellationToken)
+    public static async Task<OperatorUnderTest> StartAsync(Bench bench, string name, string program, string ns, CancellationToken cancellationToken, params string[] more)
     {
         var address = $"127.0.0.1:{FreePort().ToString(CultureInfo.InvariantCulture)}";
-        var process = bench.StartOurs(name, program, "run", "--kubeconfig", bench.Kubeconfig, "--leader-elect=false", "--namespace", ns, "--listen", address, "--log-format", "text");
+        var process = bench.StartOurs(name, program, ["run", "--kubeconfig", bench.Kubeconfig, "--leader-elect=false", "--namespace", ns, "--listen", address, "--log-format", "text", .. more]);
         var subject = new OperatorUnderTest(bench, process, new() { BaseAddress = new($"http://{address}"), Timeout = TimeSpan.FromSeconds(10) });
         try
         {

@@ -86,6 +86,26 @@ public sealed class RealDeclarationTests(PostgresServer server) : IClassFixture<
     }
 
     [Fact]
+    public async Task A_role_whose_password_Vault_sets_keeps_it_and_is_else_as_declared()
+    {
+        var plan = Plan(new(Roles: [new("teller", ConnectionLimit: 3, Vault: new(StaticRole: "compliance.teller")), new("readers", Vault: new(DynamicRole: "compliance.readers"))]));
+        await ConvergeAsync(plan);
+        await using var superuser = Superuser();
+        Assert.Equal("teller", await ScalarAsync(superuser, "SELECT string_agg(rolname, ',') FROM pg_authid WHERE rolname IN ('teller', 'readers') AND rolcanlogin AND rolpassword IS NULL"));
+        // As Vault does with its static and its dynamic role.
+        await PostgresRoles.RunAsync(superuser, "ALTER ROLE teller PASSWORD 'by-vault'; CREATE ROLE \"v-readers-x\" LOGIN PASSWORD 'by-vault' IN ROLE readers", Token);
+        Assert.Empty(await NeedsAsync(plan));
+        await PostgresRoles.RunAsync(superuser, "ALTER ROLE teller CONNECTION LIMIT 7", Token);
+        Assert.Equal(["SetRole/teller"], await NeedsAsync(plan));
+        await ConvergeAsync(plan);
+        foreach (var role in (string[])["teller", "v-readers-x"])
+        {
+            await using var login = server.Source(role, "by-vault", "postgres");
+            await using var open = await login.OpenConnectionAsync(Token);
+        }
+    }
+
+    [Fact]
     public async Task A_role_that_is_not_declared_any_more_keeps_its_database_and_cannot_log_in()
     {
         await ConvergeAsync(Plan(_declared));

@@ -105,7 +105,7 @@ public sealed class OperatorAccessTests
         PlanStep.Apply apply => [On(apply.Manifest.Resource, "patch"), On(apply.Manifest.Resource, "create")],
         PlanStep.Prune prune => [On(prune.Resource, "delete")],
         PlanStep.CreateCredential => [On(KubeTypes.Secrets.Resource, "create")],
-        PlanStep.WriteAuthority or PlanStep.WriteCertificate => [On(KubeTypes.Secrets.Resource, "create"), On(KubeTypes.Secrets.Resource, "patch")],
+        PlanStep.WriteAuthority or PlanStep.WriteCertificate or PlanStep.WriteLogin => [On(KubeTypes.Secrets.Resource, "create"), On(KubeTypes.Secrets.Resource, "patch")],
         PlanStep.UpdateCredential => [On(KubeTypes.Secrets.Resource, "patch")],
         PlanStep.AdoptCredential => [On(KubeTypes.Secrets.Resource, "get")],
         PlanStep.GrowClaim => [On(KubeTypes.PersistentVolumeClaims.Resource, "patch")],

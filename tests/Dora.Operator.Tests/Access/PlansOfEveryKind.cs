@@ -5,8 +5,10 @@ using Dora.Kubernetes.Model;
 using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Stacks;
 using Dora.Operator.Tests.Certificates;
+using Dora.Operator.Tests.Credentials.Database;
 using Dora.Operator.Tests.Network;
 using Dora.Testing;
 
@@ -35,7 +37,18 @@ internal static class PlansOfEveryKind
         steps.AddRange(OfCertificates());
         steps.AddRange(OfProbes());
         steps.AddRange(OfMesh());
+        steps.AddRange(OfLogins());
         return steps;
+    }
+
+    /// <summary>A login that Vault gave.</summary>
+    private static IEnumerable<PlanStep> OfLogins()
+    {
+        var observed = StackObservation.Nowhere(LoginWorld.Read("{staticRole: compliance.clerk}"), new()) with
+        {
+            Logins = new Dictionary<string, LoginReading> { [LoginWorld.Secret] = new(new(new("clerk", "password"), null, DateTimeOffset.MaxValue, default)) },
+        };
+        return StackPlanner.Plan(observed).Steps;
     }
 
     /// <summary>Certificates from the stack's own authority, from the first to a rotation, and from cert-manager.</summary>

@@ -140,14 +140,6 @@ public sealed class AuthorityPlanTests
     public void Steps_name_no_secret_in_their_text() =>
         Assert.All(new CertificateWorld().Plan().Steps.Concat(Rotated().Plan().Steps), step => Assert.DoesNotContain("PRIVATE", step.ToString(), StringComparison.Ordinal));
 
-    [Fact]
-    public void Vault_is_refused_until_it_is_there()
-    {
-        var world = new CertificateWorld("{tier: Development, engines: {redis: {}}, tls: {issuer: Vault, vault: {role: db}}}");
-        Assert.Equal("IssuerUnavailable", Assert.Single(world.Plan().Violations("redis")).Reason);
-        Assert.Empty(world.Plan().Steps);
-    }
-
     private static CertificateWorld Rotated()
     {
         var world = CertificateWorld.Issued();

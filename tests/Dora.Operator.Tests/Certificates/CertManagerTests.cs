@@ -38,7 +38,7 @@ public sealed class CertManagerTests
     [Theory]
     [InlineData("issuer: CertManager", "spec.tls.issuerRef")]
     [InlineData("issuerRef: {name: corporate}", "spec.tls.issuerRef")]
-    [InlineData("issuer: CertManager, issuerRef: {name: corporate}, vault: {role: db}", "spec.tls.vault")]
+    [InlineData("issuer: CertManager, issuerRef: {name: corporate}, vault: {pkiRole: db}", "spec.tls.vault")]
     [InlineData("issuer: Vault", "spec.tls.vault")]
     public void What_an_API_server_without_rules_lets_in_the_operator_refuses(string tls, string field)
     {

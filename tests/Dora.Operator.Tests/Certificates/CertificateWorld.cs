@@ -4,6 +4,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
+using Dora.Operator.Credentials;
 using Dora.Operator.Stacks;
 using Dora.Testing;
 using CertificateRequest = Dora.Engines.CertificateRequest;
@@ -38,6 +39,9 @@ internal sealed class CertificateWorld
 
     public bool Serving { get; set; } = true;
 
+    /// <summary>The Vault that signs where the stack says so.</summary>
+    public PkiOfWorld Vault { get; } = new();
+
     /// <summary>Secrets; what is not there is missing.</summary>
     public Dictionary<string, SecretReading> Secrets { get; } = [];
 
@@ -52,6 +56,7 @@ internal sealed class CertificateWorld
     public StackObservation Observation => StackObservation.Nowhere(Stack, new()) with
     {
         Now = Clock.GetUtcNow(),
+        Signed = Vault.Unwritten(Secrets),
         Credentials = Wanted.Select(one => one.Request.SecretName).Append(AuthorityName).Distinct().ToDictionary(name => name, name => Secrets.GetValueOrDefault(name) ?? new SecretReading.Missing()),
     };
 
@@ -84,6 +89,8 @@ internal sealed class CertificateWorld
     public IReadOnlyList<PlanStep> Pass(int most = int.MaxValue)
     {
         var plan = Plan();
+        if (Vault.Asked(plan.Unsigned, Stack.Metadata.Annotation(Labels.RotateAuthority), Clock))
+            plan = Plan();
         var done = new List<PlanStep>();
         foreach (var step in plan.Steps.Take(most))
         {
@@ -110,6 +117,12 @@ internal sealed class CertificateWorld
             Clock.Advance(Lifetimes.Spread);
         }
     }
+
+    /// <summary>From now on another signs.</summary>
+    public void Issuer(TlsIssuer issuer) => Stack = Stack with
+    {
+        Spec = Stack.Spec with { Tls = new(issuer, Vault: issuer == TlsIssuer.Vault ? new("db", Address: "https://vault:8200") : null) },
+    };
 
     public void Annotate(string value, string name = Labels.RotateAuthority) =>
         Stack = Stack with { Metadata = Stack.Metadata with { Annotations = new Dictionary<string, string> { [name] = value } } };
@@ -157,6 +170,7 @@ internal sealed class CertificateWorld
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.CustomTrustStore.AddRange(bundle.All.ToArray());
+        chain.ChainPolicy.ExtraStore.AddRange(shown.All.Skip(1).ToArray());
         // What a clock that went back calls not valid yet is believed by every other.
         var (now, from) = (Clock.GetUtcNow().UtcDateTime, shown.All[0].NotBefore.ToUniversalTime());
         chain.ChainPolicy.VerificationTime = now > from ? now : from;
@@ -191,7 +205,7 @@ internal sealed class CertificateWorld
         var now = Clock.GetUtcNow();
         var content = step.Change == CertificateChange.Trust
             ? CertificateSecrets.Trust(step, Found(name), Operator.Certificates.Authority.Of(authority).Bundle, now)
-            : CertificateSecrets.LeafAsync(step, Operator.Certificates.Authority.SignerOf(authority, Clock), now, CancellationToken.None).GetAwaiter().GetResult();
+            : CertificateSecrets.Leaf(step, authority, Clock);
         Write(name, Secrets.GetValueOrDefault(name) as SecretReading.Found ?? New(CertificateSecrets.LeafMeta(Context, step)), content);
         Secrets[name] = Found(name) with { Owned = true };
     }

@@ -25,6 +25,10 @@ public sealed class RotationPropertyTests
         Sick,
         Renamed,
         ClockBack,
+        VaultSigns,
+        OperatorSigns,
+        VaultChangesItsRoot,
+        VaultIsAway,
     }
 
     /// <summary>
@@ -37,24 +41,37 @@ public sealed class RotationPropertyTests
             from events in Gen.ArrayOf(Gen.Elements(Enum.GetValues<Event>()), 12)
             from writes in Gen.Choose(1, 4)
             select (events, writes);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(25), Prop.ForAll(Arb.From(cases, Shorter), one =>
-        {
-            var world = new CertificateWorld();
-            foreach (var what in one.events)
-            {
-                Happen(world, what);
-                world.Pass(one.writes);
-            }
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(25), Prop.ForAll(Arb.From(cases, Shorter), one => Run(one.events, one.writes)));
+    }
 
-            world.Serving = true;
-            world.Clock.Skew(TimeSpan.Zero);
-            world.Settle();
-            world.AssertConverged();
-        }));
+    [Fact]
+    public void Whatever_happens_while_Vault_signs_it_converges_and_no_write_breaks_trust()
+    {
+        var cases =
+            from events in Gen.ArrayOf(Gen.Elements(Event.VaultChangesItsRoot, Event.VaultIsAway, Event.Days, Event.Minutes, Event.Rotate, Event.LoseAuthority, Event.Crash, Event.Sick, Event.Renamed, Event.OperatorSigns, Event.VaultSigns, Event.SpoilRoots), 12)
+            from writes in Gen.Choose(1, 4)
+            select (events, writes);
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(25), Prop.ForAll(Arb.From(cases, Shorter), one => Run(one.events, one.writes, Event.VaultSigns)));
     }
 
     private static IEnumerable<(Event[] Events, int Writes)> Shorter((Event[] Events, int Writes) one) =>
         one.Events.Select((_, index) => (one.Events.Where((_, other) => other != index).ToArray(), one.Writes));
+
+    private static void Run(IReadOnlyList<Event> events, int writes, params IEnumerable<Event> before)
+    {
+        var world = new CertificateWorld();
+        foreach (var what in before.Concat(events))
+        {
+            Happen(world, what);
+            world.Pass(writes);
+        }
+
+        world.Serving = true;
+        world.Clock.Skew(TimeSpan.Zero);
+        world.Vault.Away = null;
+        world.Settle();
+        world.AssertConverged();
+    }
 
     private static void Happen(CertificateWorld world, Event what)
     {
@@ -81,6 +98,21 @@ public sealed class RotationPropertyTests
                 break;
             case Event.Renamed:
                 world.Wanted[0] = ("redis", world.Wanted[0].Request with { DnsNames = [$"n{world.Clock.Elapsed.Ticks}.default.svc"] });
+                break;
+            case Event.VaultSigns:
+                world.Issuer(Dora.Api.TlsIssuer.Vault);
+                break;
+            case Event.OperatorSigns:
+                world.Issuer(Dora.Api.TlsIssuer.Operator);
+                break;
+            case Event.VaultChangesItsRoot:
+                world.Vault.Rotate();
+                break;
+            case Event.VaultIsAway:
+                world.Vault.Away = world.Vault.Away is null ? new("VaultSealed", "sealed") : null;
+                break;
+            case Event.Crash:
+                world.Vault.Forget();
                 break;
             case Event.LoseAuthority:
                 world.Secrets.Remove(CertificateWorld.Authority);

@@ -4,7 +4,9 @@ using Dora.Engines;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Stacks;
 using Dora.Testing;
 using Dora.Testing.Vault;
@@ -34,6 +36,8 @@ internal sealed class VaultStack : IAsyncDisposable
     private StackObserver _observer = null!;
     private PlanExecutor _executor = null!;
     private VaultCredentials _vault = null!;
+    private VaultSignatures _signatures = null!;
+    private DatabaseLoginSource _logins = null!;
 
     private VaultStack(OperatorHost host, VaultServer server, ManualClock clock)
     {
@@ -89,10 +93,14 @@ internal sealed class VaultStack : IAsyncDisposable
     public void Restart(WriteJournal? journal = null)
     {
         journal ??= new(TimeProvider.System);
+        _signatures?.Dispose();
+        _logins?.Dispose();
         _vault?.Dispose();
         _vault = new(_client, Access, _ => { }, Clock, NullLogger<VaultCredentials>.Instance);
+        _signatures = new(_vault.Clients, _ => { }, Clock, NullLogger<VaultSignatures>.Instance);
+        _logins = new(_vault.Clients, _ => { }, Clock, NullLogger<DatabaseLoginSource>.Instance);
         var credentials = new CredentialStore(_client, _vault, Clock);
-        _observer = new(_view, credentials, _vault, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+        _observer = new(_view, credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
         _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
     }
 
@@ -104,13 +112,13 @@ internal sealed class VaultStack : IAsyncDisposable
     public async Task<(StackPlan Plan, ExecutionReport Report)> PassAsync()
     {
         var cancelled = TestContext.Current.CancellationToken;
-        var observed = (await WaitingAsync(_observer.LoadAsync(_key, cancelled)))!;
+        var observed = (await Clock.DrivingAsync(_observer.LoadAsync(_key, cancelled)))!;
         var plan = StackPlanner.Plan(observed);
-        var report = await WaitingAsync(_executor.ExecuteAsync(observed, plan, cancelled));
+        var report = await Clock.DrivingAsync(_executor.ExecuteAsync(observed, plan, cancelled));
         foreach (var engine in plan.Engines)
             _health.Set(_key, new Dictionary<string, EngineHealth> { [engine.Engine.Name] = Probe(engine, EngineTargets.Of(engine, observed)) });
         Status = StackStatus.Calculate(observed, plan, report, _health.Of(_key), Clock.GetUtcNow());
-        await WaitingAsync(SettledAsync());
+        await Clock.DrivingAsync(SettledAsync());
         return (plan, report);
     }
 
@@ -178,6 +186,8 @@ internal sealed class VaultStack : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _viewing.ContinueWith(_ => { }, TaskScheduler.Default);
+        _signatures.Dispose();
+        _logins.Dispose();
         _vault.Dispose();
         _client.Dispose();
         Setup.Dispose();
@@ -200,18 +210,5 @@ internal sealed class VaultStack : IAsyncDisposable
     {
         await _vault.SettledAsync(_key);
         return true;
-    }
-
-    // Who waits for the clock - repetitions of a request - gets it moved.
-    private async Task<T> WaitingAsync<T>(Task<T> call)
-    {
-        while (!call.IsCompleted)
-        {
-            var timer = Clock.TimerWithinAsync(TimeSpan.FromSeconds(2));
-            if (await Task.WhenAny(call, timer) == timer && !call.IsCompleted)
-                Clock.Advance(TimeSpan.FromSeconds(2));
-        }
-
-        return await call;
     }
 }

@@ -2,7 +2,9 @@ using Dora.Engines;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
+using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Database;
 using Dora.Operator.Stacks;
 using Dora.Testing.ApiServer;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -60,6 +62,8 @@ public sealed class ClaimConvergenceTests
         private readonly HealthStore _health = new();
         private readonly CancellationTokenSource _stop = new();
         private readonly VaultCredentials _vault;
+        private readonly VaultSignatures _signatures;
+        private readonly DatabaseLoginSource _logins;
         private readonly StackObserver _observer;
         private readonly PlanExecutor _executor;
         private readonly Task _view;
@@ -71,9 +75,11 @@ public sealed class ClaimConvergenceTests
             _client = new(new(host.Server.Address), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
             var journal = new WriteJournal(TimeProvider.System);
             _vault = new(_client, VaultAccess.None, _ => { }, TimeProvider.System, NullLogger<VaultCredentials>.Instance);
+            _signatures = new(_vault.Clients, _ => { }, TimeProvider.System, NullLogger<VaultSignatures>.Instance);
+            _logins = new(_vault.Clients, _ => { }, TimeProvider.System, NullLogger<DatabaseLoginSource>.Instance);
             var credentials = new CredentialStore(_client, _vault, TimeProvider.System);
             var view = new ClusterView(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => _changed.Release(), journal.Removed, TimeProvider.System, NullLogger.Instance);
-            _observer = new(view, credentials, _vault, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+            _observer = new(view, credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
             _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
             _view = view.RunAsync(_stop.Token);
         }
@@ -130,6 +136,8 @@ public sealed class ClaimConvergenceTests
         {
             await _stop.CancelAsync();
             await _view.ContinueWith(_ => { }, TaskScheduler.Default);
+            _signatures.Dispose();
+            _logins.Dispose();
             _vault.Dispose();
             _client.Dispose();
             await _workloads.DisposeAsync();

@@ -59,10 +59,10 @@ internal sealed class VaultTokens(TimeProvider clock)
 
     public void Revoke(string value) => _tokens.Remove(value);
 
-    public VaultReply Lend(JsonObject data, string path, TimeSpan ttl)
+    public VaultReply Lend(JsonObject data, string path, TimeSpan ttl, TimeSpan longest)
     {
-        var id = $"{path}/{RandomNumberGenerator.GetHexString(24, lowercase: true)}";
-        _leases[id] = new(clock.GetUtcNow() + ttl, ttl);
+        var (id, now) = ($"{path}/{RandomNumberGenerator.GetHexString(24, lowercase: true)}", clock.GetUtcNow());
+        _leases[id] = new(now + ttl, ttl, longest == TimeSpan.Zero ? DateTimeOffset.MaxValue : now + longest);
         return VaultReply.Data(data, lease: id, duration: (long)ttl.TotalSeconds, renewable: true);
     }
 
@@ -71,6 +71,8 @@ internal sealed class VaultTokens(TimeProvider clock)
         if (!_leases.TryGetValue(id, out var lease) || lease.Ends <= clock.GetUtcNow())
             return VaultReply.Errors(400, "lease not found");
         var ttl = increment > 0 && increment < lease.Ttl.TotalSeconds ? TimeSpan.FromSeconds(increment) : lease.Ttl;
+        var left = lease.Latest - clock.GetUtcNow();
+        ttl = left < ttl ? left : ttl;
         _leases[id] = lease with { Ends = clock.GetUtcNow() + ttl };
         return new(200, new JsonObject { ["lease_id"] = id, ["renewable"] = true, ["lease_duration"] = (long)ttl.TotalSeconds, ["data"] = null });
     }
@@ -98,7 +100,7 @@ internal sealed class VaultTokens(TimeProvider clock)
 
     private sealed record Token(IReadOnlyList<string> Policies, DateTimeOffset Ends, TimeSpan Ttl, DateTimeOffset Latest, bool Renewable);
 
-    private sealed record Lease(DateTimeOffset Ends, TimeSpan Ttl);
+    private sealed record Lease(DateTimeOffset Ends, TimeSpan Ttl, DateTimeOffset Latest);
 }
 
 /// <summary>The AppRole and Kubernetes auth methods.</summary>

@@ -26,6 +26,7 @@ internal static class RotationReport
         List<RotationStatus> entries =
         [
             .. plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Select(view => view.Known && !view.Lost ? Entry(view, wish) : before.GetValueOrDefault(view.Role.SecretName) ?? Entry(view, wish)),
+            .. plan.Engines.SelectMany(engine => engine.Cluster.VaultLogins.Select(login => new RotationStatus(login.Secret.SecretName, engine.Engine.Name, RotationPhase.Static, Message: "Vault's database engine changes it"))),
             .. plan.Engines.SelectMany(engine => engine.Cluster.Static.Select(role => new RotationStatus(role.SecretName, engine.Engine.Name, RotationPhase.Static, Message: role.Reason))),
         ];
         return [.. entries.Take(RotationStatus.MostRotations)];
