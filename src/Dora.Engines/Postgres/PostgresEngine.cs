@@ -111,8 +111,7 @@ public sealed class PostgresCluster : IEngineCluster
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             // PgBouncer can log in only with the password itself, and reads it in this form.
             .. role.Name == PostgresPlan.PoolerUser ? [new CredentialField("userlist.txt", $"\"{role.Name}\" \"{{password}}\"\n")] : Array.Empty<CredentialField>(),
-            // Until PgBouncer had read its own password anew, nobody could log in through it.
-        ], Renewable: true, Live: role.Name != PostgresPlan.PoolerUser)),
+        ], Renewable: true)),
     ];
 
     /// <inheritdoc/>

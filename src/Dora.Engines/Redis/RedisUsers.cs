@@ -41,8 +41,7 @@ internal static class RedisUsers
             new("host", plan.Names.Domain(plan.Names.Cluster)),
             new("port", RedisPlan.Port.ToString(CultureInfo.InvariantCulture)),
         ],
-        Renewable: true,
-        Live: true));
+        Renewable: true));
 
     public static IEnumerable<Violation> Validate(string path, RedisSettings settings)
     {

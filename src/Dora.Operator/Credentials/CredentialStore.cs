@@ -25,6 +25,9 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
     private readonly ConcurrentDictionary<(string? Namespace, string Name), (SecretReading.Found Found, string StackUid, long At)> _kept = new();
     private readonly ConcurrentDictionary<(string? Namespace, string Name), bool> _asked = new();
 
+    /// <summary>The authority, where a stack has one.</summary>
+    internal VaultCredentials Vault => vault;
+
     /// <summary>The Secrets of a stack as they are.</summary>
     /// <param name="stack">The stack.</param>
     /// <param name="names">Names of its Secrets.</param>
@@ -69,7 +72,7 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         // What won in Vault may not be whole: then the next pass says so.
         if (reading is not (null or VaultReading.Found) || (reading is VaultReading.Found found && VaultPlace.Keys(step.Request).Any(key => !found.Fields.ContainsKey(key))))
             return;
-        var fields = reading is VaultReading.Found authority ? Complete(step.Request, authority.Fields) : generated;
+        var fields = reading is VaultReading.Found authority ? Complete(step.Request, authority.Fields, step.Role is { } role ? VaultPlace.Username(authority, role) : null) : generated;
         var meta = names.Meta(step.Request.SecretName);
         var secret = new Secret(
             step.Owned ? meta : meta with { OwnerReferences = null },

@@ -50,4 +50,29 @@ public sealed record VaultPlace(string Engine, CredentialRequest Request)
     /// <summary>Keys whose values Vault holds: those that are generated. The others are derived from them, or issued by the server.</summary>
     public static IEnumerable<string> Keys(CredentialRequest request) =>
         request.Fields.Where(field => field is { Value: null, Issued: false }).Select(field => field.Key);
+
+    /// <summary>Keys that are read: the user's name stands beside its password once two users take turns.</summary>
+    public static IEnumerable<string> Read(CredentialRequest request) =>
+        request.Fields.Any(field => field is { Key: UsernameKey, Value: not null }) ? Keys(request).Append(UsernameKey) : Keys(request);
+
+    /// <summary>The user whose password it is. An entry without a name, or with one that the role does not have, is the first user's.</summary>
+    public static string Username(VaultReading.Found found, RotatingRole role)
+    {
+        ArgumentNullException.ThrowIfNull(found);
+        ArgumentNullException.ThrowIfNull(role);
+        return role.Usernames.FirstOrDefault(name => name == found.Fields.GetValueOrDefault(UsernameKey)) ?? role.Username;
+    }
+
+    /// <summary>What is written for a login; the name only where it may be another one.</summary>
+    public static IReadOnlyDictionary<string, string> Values(RotatingRole role, Login login)
+    {
+        ArgumentNullException.ThrowIfNull(role);
+        ArgumentNullException.ThrowIfNull(login);
+        var values = new Dictionary<string, string>(StringComparer.Ordinal) { ["password"] = login.Password };
+        if (role.Second is not null)
+            values[UsernameKey] = login.Username;
+        return values;
+    }
+
+    private const string UsernameKey = "username";
 }

@@ -91,9 +91,9 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 // Words of a driver may quote what it was given: only its kind is told.
-                var words = exception is RotationException or KubeException ? exception.Message : $"the servers did not take it ({exception.GetType().Name})";
+                var words = exception is RotationException or KubeException or Vault.VaultException ? exception.Message : $"the servers did not take it ({exception.GetType().Name})";
                 LogCommandFailed(logger, $"{planned.Step} of {planned.Role.SecretName}", words);
-                failures.Add(new(planned.Role.SecretName, exception is RotationException known ? known.Reason : "RotationFailed", $"{planned.Role.SecretName}: {words}"));
+                failures.Add(new(planned.Role.SecretName, (exception as RotationException)?.Reason ?? (exception as Vault.VaultException)?.Reason ?? "RotationFailed", $"{planned.Role.SecretName}: {words}"));
             }
         }
 

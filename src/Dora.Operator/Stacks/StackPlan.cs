@@ -53,7 +53,11 @@ public abstract record PlanStep
     /// <param name="Engine">The engine it belongs to.</param>
     /// <param name="Request">Its keys.</param>
     /// <param name="Owned">Whether it goes with the stack.</param>
-    public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep;
+    public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep
+    {
+        /// <summary>Names that its user may have; null: only one.</summary>
+        public RotatingRole? Role { get; init; }
+    }
 
     /// <summary>Writing of the Secret of the stack's own certificate authority.</summary>
     /// <param name="SecretName">Name of the Secret.</param>

@@ -18,7 +18,7 @@ internal static class RotationReport
     {
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(plan);
-        if (!RotationPlan.Concerns(observed.Stack))
+        if (!Reported(observed, plan))
             return null;
         var wish = RotationWish.Of(observed.Stack);
         // What is not known now is as it was last known.
@@ -37,14 +37,14 @@ internal static class RotationReport
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(report);
-        if (!RotationPlan.Concerns(observed.Stack))
+        if (!Reported(observed, plan) && report.RotationFailures.Count == 0)
             return null;
         var wish = RotationWish.Of(observed.Stack);
         var problems = report.RotationFailures.Select(failure => (failure.Reason, failure.Message))
             .Concat(plan.Engines.SelectMany(engine => Overdue(engine, plan, wish, observed)))
             .Concat(plan.Engines.SelectMany(engine => Aged(engine, wish, observed)))
             .ToList();
-        string[] order = ["OldCredentialAccepted", "RotationFailed", "Overdue", "StaticAdminInUse"];
+        string[] order = ["OldCredentialAccepted", "RotationFailed", "VaultSealed", "VaultForbidden", "VaultUnreachable", "Overdue", "StaticAdminInUse"];
         foreach (var reason in order)
         {
             var messages = problems.Where(problem => problem.Reason == reason).Select(problem => problem.Message).ToList();
@@ -54,6 +54,10 @@ internal static class RotationReport
 
         return new(ConditionTypes.CredentialsRotated, Conditions.True, "Current", wish.Interval is null ? "passwords change on demand" : "no password is older than spec.credentials.rotation.interval");
     }
+
+    // Also once a password that somebody wrote to Vault was followed: the status tells a process that begins that there is a record.
+    private static bool Reported(StackObservation observed, StackPlan plan) =>
+        RotationPlan.Asked(observed.Stack) || plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Any(view => view.Record is not null);
 
     private static RotationStatus Entry(RotationView view, RotationWish wish) => new(
         view.Role.SecretName,
@@ -70,7 +74,7 @@ internal static class RotationReport
         if (plan.Rotations.Any(planned => planned.Engine.Engine.Name == engine.Engine.Name))
             yield break;
         foreach (var view in RotationPlan.Views(engine, observed).Where(view => view.Secret is not null && RotationRules.IsDue(view.Record, view.Created, wish, observed.Now)))
-            yield return ("Overdue", $"{view.Role.SecretName} is due, and waits until {engine.Engine.Name} serves as asked");
+            yield return ("Overdue", $"{view.Role.SecretName} is due, and waits until {(view.Authority is { Login: null } ? "Vault says what it holds of it" : $"{engine.Engine.Name} serves as asked")}");
     }
 
     private static IEnumerable<(string Reason, string Message)> Aged(BoundEngine engine, RotationWish wish, StackObservation observed) => engine.Cluster.Static
