@@ -14,6 +14,9 @@ public sealed record RotatingRole(string SecretName, string Username, string? Se
     /// <summary>The user that gets the next password.</summary>
     public string Next(string active) => Second is null ? Username : active == Second ? Username : Second;
 
+    /// <summary>A name that somebody gives, or that of the first user where it is none of the role's.</summary>
+    public string Known(string? name) => Usernames.FirstOrDefault(known => known == name) ?? Username;
+
     /// <summary>All names that it may log in with.</summary>
     public IEnumerable<string> Usernames => Second is null ? [Username] : [Username, Second];
 }

@@ -136,9 +136,6 @@ public sealed class RedisCluster : IEngineCluster
         var silent = health.Members.Where(member => member.Role == MemberRole.Unknown).Select(member => member.Pod).ToHashSet(StringComparer.Ordinal);
         var answering = target with { Members = [.. target.Members.Where(member => !silent.Contains(member.Name))] };
         health = await RedisUsers.CompleteAsync(_plan, answering, health, cancellationToken).ConfigureAwait(false);
-        // Nobody knows what a silent member holds.
-        if (silent.Count > 0)
-            health = health with { Holds = [] };
         return await RedisLive.CompleteAsync(_plan, answering, health, cancellationToken).ConfigureAwait(false);
     }
 

@@ -48,8 +48,8 @@ public static class CredentialRules
             {
                 if (found.Owned != owned)
                     yield return new PlanStep.SetOwner(KubeTypes.Secrets.Resource, request.SecretName, owned);
-                if (VaultRules.Step(name, request, found, engine.Observed.Health, observed) is { } step)
-                    yield return step;
+                if (observed.Vault.GetValueOrDefault(request.SecretName) is VaultReading.Absent)
+                    yield return new PlanStep.AdoptCredential(name, request);
             }
         }
     }

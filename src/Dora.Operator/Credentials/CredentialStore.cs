@@ -101,21 +101,6 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
             await vault.CreateAsync(observed.Stack, new(step.Engine, step.Request), found.Fields, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Writes into an existing Secret what Vault holds, and what is derived from it; its other keys stay.</summary>
-    public async Task UpdateAsync(StackObservation observed, PlanStep.UpdateCredential step, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(observed);
-        ArgumentNullException.ThrowIfNull(step);
-        var ns = observed.Stack.Metadata.Namespace;
-        if (observed.Vault.GetValueOrDefault(step.Request.SecretName) is not VaultReading.Found authority)
-            return;
-        var data = new JsonObject();
-        foreach (var (key, value) in Complete(step.Request, authority.Fields, (observed.Credentials.GetValueOrDefault(step.Request.SecretName) as SecretReading.Found)?.Fields.GetValueOrDefault("username")))
-            data[key] = Convert.ToBase64String(Encoding.UTF8.GetBytes(value));
-        await client.PatchAsync(KubeTypes.Secrets, ns, step.Request.SecretName, KubePatch.Merge(new JsonObject { ["data"] = data }), cancellationToken).ConfigureAwait(false);
-        Forget(ns, step.Request.SecretName);
-    }
-
     /// <summary>Puts what a server issued under one key of an existing Secret; its other keys stay.</summary>
     public async Task KeepAsync(string? ns, string name, string key, string value, CancellationToken cancellationToken)
     {

@@ -55,12 +55,12 @@ public sealed record VaultPlace(string Engine, CredentialRequest Request)
     public static IEnumerable<string> Read(CredentialRequest request) =>
         request.Fields.Any(field => field is { Key: UsernameKey, Value: not null }) ? Keys(request).Append(UsernameKey) : Keys(request);
 
-    /// <summary>The user whose password it is. An entry without a name, or with one that the role does not have, is the first user's.</summary>
+    /// <summary>The user whose password it is; of an entry without a name, as older ones are, the first one.</summary>
     public static string Username(VaultReading.Found found, RotatingRole role)
     {
         ArgumentNullException.ThrowIfNull(found);
         ArgumentNullException.ThrowIfNull(role);
-        return role.Usernames.FirstOrDefault(name => name == found.Fields.GetValueOrDefault(UsernameKey)) ?? role.Username;
+        return role.Known(found.Fields.GetValueOrDefault(UsernameKey));
     }
 
     /// <summary>What is written for a login; the name only where it may be another one.</summary>

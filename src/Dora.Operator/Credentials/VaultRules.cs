@@ -66,33 +66,6 @@ public static class VaultRules
         };
     }
 
-    /// <summary>What to do about a Secret that exists.</summary>
-    public static PlanStep? Step(string engine, CredentialRequest request, SecretReading.Found secret, EngineHealth? health, StackObservation observed)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        ArgumentNullException.ThrowIfNull(observed);
-        return observed.Vault.GetValueOrDefault(request.SecretName) switch
-        {
-            VaultReading.Absent => new PlanStep.AdoptCredential(engine, request),
-            VaultReading.Found found when request.Live && health?.Holds.Contains(new ChangedSecret(found.Version, found.Fields).Held(request.SecretName)) == true && Differs(request, secret, found) => new PlanStep.UpdateCredential(engine, request, found.Version),
-            _ => null,
-        };
-    }
-
-    /// <summary>Values that servers shall hold instead of those in their Secrets; null when there are none.</summary>
-    public static IReadOnlyDictionary<string, ChangedSecret>? Changed(BoundEngine engine, StackObservation observed)
-    {
-        ArgumentNullException.ThrowIfNull(engine);
-        ArgumentNullException.ThrowIfNull(observed);
-        if (observed.Vault.Count == 0)
-            return null;
-        return engine.Cluster.Credentials()
-            .Where(request => request.Live && observed.Credentials.GetValueOrDefault(request.SecretName) is SecretReading.Found secret
-                && observed.Vault.GetValueOrDefault(request.SecretName) is VaultReading.Found found && Differs(request, secret, found))
-            .Select(request => (request.SecretName, Found: (VaultReading.Found)observed.Vault[request.SecretName]))
-            .ToDictionary(pair => pair.SecretName, pair => new ChangedSecret(pair.Found.Version, pair.Found.Fields), StringComparer.Ordinal);
-    }
-
     /// <summary>Condition CredentialsCurrent; null for a stack without Vault. Its texts hold nothing that moves.</summary>
     public static Condition? Condition(StackObservation observed, StackPlan plan)
     {

@@ -152,9 +152,6 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
                 return credentials.CreateAsync(stack, create, new EngineNames(StackPlanner.Context(stack, observed.Images, observed.Capabilities), create.Engine), observed.Vault.GetValueOrDefault(create.Request.SecretName), cancellationToken);
             case PlanStep.AdoptCredential adopt:
                 return credentials.AdoptAsync(observed, adopt, cancellationToken);
-            case PlanStep.UpdateCredential update:
-                LogUpdate(logger, ns, update.Request.SecretName, update.Version);
-                return credentials.UpdateAsync(observed, update, cancellationToken);
             case PlanStep.WriteAuthority authority:
                 LogAuthority(logger, ns, stack.Metadata.Name, authority.Change, authority.SecretName, authority.Generation, authority.Reason);
                 return certificates.WriteAsync(stack, StackPlanner.Context(stack, observed.Images, observed.Capabilities), authority, cancellationToken);
@@ -240,9 +237,6 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} certificate in {Secret}: {Why}")]
     private static partial void LogCertificate(ILogger logger, string? @namespace, string? stack, CertificateChange change, string secret, string why);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}: Secret {Name} follows version {Version} in Vault, which the servers hold")]
-    private static partial void LogUpdate(ILogger logger, string? @namespace, string name, int version);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Step} of the password in {Secret}")]
     private static partial void LogRotation(ILogger logger, string? @namespace, string? stack, RotationStep step, string secret);

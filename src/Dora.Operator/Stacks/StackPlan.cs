@@ -100,12 +100,6 @@ public abstract record PlanStep
     /// <param name="Request">Its keys.</param>
     public sealed record AdoptCredential(string Engine, CredentialRequest Request) : PlanStep;
 
-    /// <summary>Writing into a Secret what Vault holds and the servers have taken up.</summary>
-    /// <param name="Engine">The engine it belongs to.</param>
-    /// <param name="Request">Its keys.</param>
-    /// <param name="Version">Version in Vault.</param>
-    public sealed record UpdateCredential(string Engine, CredentialRequest Request, int Version) : PlanStep;
-
     /// <summary>Growth of an existing claim.</summary>
     /// <param name="Name">Name of the claim.</param>
     /// <param name="Size">What it shall ask for.</param>

@@ -158,7 +158,7 @@ public sealed class VaultPasswordTests
         {
             var (plan, _) = await stack.PassAsync();
             Assert.Empty(plan.Violations);
-            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.UpdateCredential or PlanStep.AdoptCredential);
+            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.AdoptCredential);
             Assert.Equal(said, stack.Status!.Conditions!.Single(condition => condition.Type == "CredentialsCurrent").Message);
             stack.Clock.Advance(TimeSpan.FromSeconds(17));
         }
@@ -208,7 +208,7 @@ public sealed class VaultPasswordTests
         {
             stack.Clock.Advance(TimeSpan.FromSeconds(10));
             var (plan, _) = await stack.PassAsync();
-            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.UpdateCredential or PlanStep.AdoptCredential);
+            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.AdoptCredential);
         }
 
         Assert.InRange(stack.Calls - before, 5, 5 * 10);
