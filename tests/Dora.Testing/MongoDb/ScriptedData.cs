@@ -112,7 +112,8 @@ public sealed partial class ScriptedReplicaSet
         if (name == "createUser")
             _users[user] = new(user, command.Need<string>("pwd"), roles, command["customData"] as Doc);
         else
-            _users[user].Roles = roles;
+            // A password that is said is another credential with another salt; whoever is logged in stays so.
+            _users[user] = command["pwd"] is string password ? new(user, password, roles, _users[user].CustomData) : new(_users[user], roles);
         return [];
     }
 
