@@ -59,6 +59,13 @@ internal sealed class RotationRun : IAsyncDisposable
     /// <summary>Logins that servers shall accept now, as the operator tells its probes.</summary>
     public IReadOnlyList<Login>? Accepted { get; private set; }
 
+    /// <summary>What a probe is given now.</summary>
+    public EngineTarget Over(EngineTarget target) => target with
+    {
+        Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(target.Secrets) { [_servers.Role.SecretName] = new Dictionary<string, string> { ["username"] = Held().Username, ["password"] = Held().Password } },
+        Accepted = Accepted is null ? null : new Dictionary<string, IReadOnlyList<Login>> { [_servers.Role.SecretName] = Accepted },
+    };
+
     /// <summary>One whole change; answers the login before it.</summary>
     /// <param name="ask">A new value of the annotation.</param>
     /// <param name="logIn">Logs in as an application does; throws when refused.</param>
