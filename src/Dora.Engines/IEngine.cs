@@ -66,6 +66,9 @@ public interface IEngineCluster
     /// <summary>Names of the Deployments that serve beside the members; the engine is not as asked while they are not.</summary>
     IReadOnlyList<string> Companions => [];
 
+    /// <summary>Value of the engine's label on pods through which clients log in, such as a pooler's; null: clients come to the members themselves.</summary>
+    string? Doors => null;
+
     /// <summary>Asks every member how it is. Never throws for a member that does not answer: that is a finding.</summary>
     Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken);
 
@@ -186,13 +189,15 @@ public sealed record CredentialField(string Key, string? Value = null, bool Issu
 /// <param name="Before">What the probe before this one found, or null.</param>
 /// <param name="Said">Commands that were carried out since, or failed.</param>
 /// <param name="Accepted">Logins that servers shall accept while a password changes, by Secret; of other Secrets, just the one in it.</param>
+/// <param name="Doors">Ready pods of <see cref="IEngineCluster.Doors"/>, through which clients come to the members.</param>
 public sealed record EngineTarget(
     IReadOnlyList<MemberPod> Members,
     IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Secrets,
     KeepIssued? Keep = null,
     EngineHealth? Before = null,
     IReadOnlyList<EngineCommand>? Said = null,
-    IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted = null)
+    IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted = null,
+    IReadOnlyList<MemberPod>? Doors = null)
 {
     /// <summary>Logins that servers shall accept of a Secret's user.</summary>
     /// <param name="secret">The Secret.</param>
