@@ -44,7 +44,7 @@ internal static class RotationReport
             .Concat(plan.Engines.SelectMany(engine => Overdue(engine, plan, wish, observed)))
             .Concat(plan.Engines.SelectMany(engine => Aged(engine, wish, observed)))
             .ToList();
-        string[] order = ["OldCredentialAccepted", "RotationFailed", "VaultSealed", "VaultForbidden", "VaultUnreachable", "Overdue", "StaticAdminInUse"];
+        string[] order = ["OldCredentialAccepted", "RotationFailed", "VaultSealed", "VaultForbidden", "VaultUnreachable", "Overdue", "WaitsForWindow", "StaticAdminInUse"];
         foreach (var reason in order)
         {
             var messages = problems.Where(problem => problem.Reason == reason).Select(problem => problem.Message).ToList();
@@ -73,8 +73,13 @@ internal static class RotationReport
     {
         if (plan.Rotations.Any(planned => planned.Engine.Engine.Name == engine.Engine.Name))
             yield break;
-        foreach (var view in RotationPlan.Views(engine, observed).Where(view => view.Secret is not null && RotationRules.IsDue(view.Record, view.Created, wish, observed.Now)))
-            yield return ("Overdue", $"{view.Role.SecretName} is due, and waits until {(view.Authority is { Login: null } ? "Vault says what it holds of it" : $"{engine.Engine.Name} serves as asked")}");
+        foreach (var view in RotationPlan.Views(engine, observed).Where(view => view.Secret is not null))
+        {
+            if (RotationRules.IsDue(view.Record, view.Created, wish, observed.Now))
+                yield return ("Overdue", $"{view.Role.SecretName} is due, and waits until {(view.Authority is { Login: null } ? "Vault says what it holds of it" : $"{engine.Engine.Name} serves as asked")}");
+            else if (view.Record is not { Open: true } && RotationRules.IsOld(view.Record, view.Created, wish, observed.Now))
+                yield return ("WaitsForWindow", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{view.Role.SecretName} is due, and waits for the window that opens at {wish.Maintenance?.NextOpening(observed.Now):u}"));
+        }
     }
 
     private static IEnumerable<(string Reason, string Message)> Aged(BoundEngine engine, RotationWish wish, StackObservation observed) => engine.Cluster.Static

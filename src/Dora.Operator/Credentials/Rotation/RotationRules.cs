@@ -49,13 +49,15 @@ internal sealed record VaultWord(Login? Login, int Version = 0);
 /// <param name="Interval">How old a password becomes; null: as old as it will.</param>
 /// <param name="Overlap">How long both are accepted.</param>
 /// <param name="Asked">The annotation's value, as a record has it; or null.</param>
-internal sealed record RotationWish(TimeSpan? Interval, TimeSpan Overlap, string? Asked)
+/// <param name="Maintenance">When what is due by its age may begin; null: at any time.</param>
+internal sealed record RotationWish(TimeSpan? Interval, TimeSpan Overlap, string? Asked, MaintenanceSettings? Maintenance = null)
 {
     /// <summary>The wish of a stack.</summary>
     public static RotationWish Of(ComplianceStack stack) => new(
         RotationSettings.Parse(stack.Spec.Credentials?.Rotation?.Interval),
         RotationSettings.Parse(stack.Spec.Credentials?.Rotation?.Overlap) ?? RotationSettings.Parse(RotationSettings.DefaultOverlap)!.Value,
-        RotationRecord.Mark(stack.Metadata.Annotation(Labels.RotateCredentials)));
+        RotationRecord.Mark(stack.Metadata.Annotation(Labels.RotateCredentials)),
+        stack.Spec.Maintenance);
 }
 
 /// <summary>
@@ -108,7 +110,10 @@ internal static class RotationRules
 
     /// <summary>Whether a new password is to be made now.</summary>
     public static bool IsDue(RotationRecord? record, DateTimeOffset? created, RotationWish wish, DateTimeOffset now) =>
-        (wish.Asked is not null && wish.Asked != record?.Asked) || DueAt(record, created, wish) <= now;
+        (wish.Asked is not null && wish.Asked != record?.Asked) || (IsOld(record, created, wish, now) && wish.Maintenance?.IsOpen(now) != false);
+
+    /// <summary>Whether a password is older than it shall become.</summary>
+    public static bool IsOld(RotationRecord? record, DateTimeOffset? created, RotationWish wish, DateTimeOffset now) => DueAt(record, created, wish) <= now;
 
     /// <summary>When the next change is due; null: only on demand.</summary>
     public static DateTimeOffset? DueAt(RotationRecord? record, DateTimeOffset? created, RotationWish wish) =>

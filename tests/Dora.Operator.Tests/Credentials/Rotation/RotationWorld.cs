@@ -62,6 +62,8 @@ internal sealed class RotationWorld : IAsyncDisposable
 
     public void Rotation(RotationSettings? settings) => Stack = Stack with { Spec = Stack.Spec with { Credentials = settings is null ? null : new(Rotation: settings) } };
 
+    public void Maintenance(params MaintenanceWindow[] windows) => Stack = Stack with { Spec = Stack.Spec with { Maintenance = new(windows) } };
+
     /// <summary>What applications read.</summary>
     public Login Held() => new(Value(Consumers, "username")!, Value(Consumers, "password")!);
 
