@@ -166,7 +166,7 @@ public sealed class RedisCluster : IEngineCluster
     public IReadOnlyList<RotatingRole> Rotating => RedisLogins.Of(_plan);
 
     /// <inheritdoc/>
-    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "servers and Sentinels read these passwords when they start, and know each other by them")];
+    public IReadOnlyList<StaticRole> Static => RedisLogins.Static(_plan);
 
     /// <inheritdoc/>
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
@@ -174,5 +174,5 @@ public sealed class RedisCluster : IEngineCluster
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
-        RedisLogins.LogInAsync(_plan, login, target, cancellationToken);
+        RedisLogins.LogInAsync(_plan, role, login, target, cancellationToken);
 }

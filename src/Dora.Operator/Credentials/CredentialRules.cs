@@ -43,7 +43,7 @@ public static class CredentialRules
         foreach (var request in engine.Cluster.Credentials())
         {
             if (observed.Credentials.GetValueOrDefault(request.SecretName) is null or SecretReading.Missing or SecretReading.Unknown)
-                yield return new PlanStep.CreateCredential(name, request, owned) { Role = engine.Cluster.Rotating.FirstOrDefault(role => role.SecretName == request.SecretName) };
+                yield return new PlanStep.CreateCredential(name, request, owned) { Role = engine.Cluster.Rotating.FirstOrDefault(role => role.Id == request.SecretName) };
             else if (observed.Credentials[request.SecretName] is SecretReading.Found found)
             {
                 if (found.Owned != owned)

@@ -68,7 +68,7 @@ public sealed record VaultPlace(string Engine, CredentialRequest Request)
     {
         ArgumentNullException.ThrowIfNull(role);
         ArgumentNullException.ThrowIfNull(login);
-        var values = new Dictionary<string, string>(StringComparer.Ordinal) { ["password"] = login.Password };
+        var values = new Dictionary<string, string>(StringComparer.Ordinal) { [role.Key] = login.Password };
         if (role.Second is not null)
             values[UsernameKey] = login.Username;
         return values;

@@ -80,7 +80,7 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             {
                 if (await rotations.DoAsync(observed, planned, cancellationToken).ConfigureAwait(false))
                 {
-                    LogRotation(logger, observed.Stack.Metadata.Namespace, observed.Stack.Metadata.Name, planned.Step, planned.Role.SecretName);
+                    LogRotation(logger, observed.Stack.Metadata.Namespace, observed.Stack.Metadata.Name, planned.Step, planned.Role.Id);
                     done.Add(planned);
                 }
             }
@@ -92,8 +92,8 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             {
                 // Words of a driver may quote what it was given: only its kind is told.
                 var words = exception is RotationException or KubeException or Vault.VaultException ? exception.Message : $"the servers did not take it ({exception.GetType().Name})";
-                LogCommandFailed(logger, $"{planned.Step} of {planned.Role.SecretName}", words);
-                failures.Add(new(planned.Role.SecretName, (exception as RotationException)?.Reason ?? (exception as Vault.VaultException)?.Reason ?? "RotationFailed", $"{planned.Role.SecretName}: {words}"));
+                LogCommandFailed(logger, $"{planned.Step} of {planned.Role.Id}", words);
+                failures.Add(new(planned.Role.Id, (exception as RotationException)?.Reason ?? (exception as Vault.VaultException)?.Reason ?? "RotationFailed", $"{planned.Role.Id}: {words}"));
             }
         }
 

@@ -21,7 +21,7 @@ internal sealed record PlannedRotation(BoundEngine Engine, RotatingRole Role, Ro
 internal sealed record RotationView(BoundEngine Engine, RotatingRole Role, SecretReading.Found? Secret, RotationRecord? Record, bool Lost, bool Known, VaultReading? Vault)
 {
     /// <summary>What Vault wants; null without Vault.</summary>
-    public VaultWord? Authority => Vault is null ? null : Vault is VaultReading.Found found && found.Fields.GetValueOrDefault("password") is { } password ? new(new(VaultPlace.Username(found, Role), password), found.Version) : new(null);
+    public VaultWord? Authority => Vault is null ? null : Vault is VaultReading.Found found && found.Fields.GetValueOrDefault(Role.Key) is { } password ? new(new(VaultPlace.Username(found, Role), password), found.Version) : new(null);
 
     /// <summary>What applications hold; null: not known, or not whole.</summary>
     public Login? Held => Secret is null ? null : RotationPlan.LoginOf(Secret, Role);
@@ -54,8 +54,8 @@ internal static class RotationPlan
         var records = (reading as SecretReading.Found)?.Fields;
         return [.. engine.Cluster.Rotating.Select(role =>
         {
-            var record = RotationRecord.Read(records?.GetValueOrDefault(role.SecretName));
-            var said = observed.Stack.Status?.Rotations?.FirstOrDefault(status => status.SecretName == role.SecretName)?.Phase;
+            var record = RotationRecord.Read(records?.GetValueOrDefault(role.Id));
+            var said = observed.Stack.Status?.Rotations?.FirstOrDefault(status => status.SecretName == role.Id)?.Phase;
             var lost = record is null && said is not (null or RotationPhase.Idle or RotationPhase.Proven or RotationPhase.Static);
             return new RotationView(engine, role, observed.Credentials.GetValueOrDefault(role.SecretName) as SecretReading.Found, record, lost, reading is SecretReading.Found or SecretReading.Missing, observed.Vault.GetValueOrDefault(role.SecretName));
         })];
@@ -65,12 +65,12 @@ internal static class RotationPlan
     public static IReadOnlyDictionary<string, IReadOnlyList<Login>> Accepted(BoundEngine engine, StackObservation observed)
     {
         var views = Views(engine, observed).Where(view => view.Record is not null && view.Held is not null);
-        return views.ToDictionary(view => view.Role.SecretName, view => view.Record!.Accepted ?? [view.Held!], StringComparer.Ordinal);
+        return views.ToDictionary(view => view.Role.Id, view => view.Record!.Accepted ?? [view.Held!], StringComparer.Ordinal);
     }
 
     /// <summary>The login that a Secret holds; null when it is not whole.</summary>
     public static Login? LoginOf(SecretReading.Found secret, RotatingRole role) =>
-        secret.Fields.GetValueOrDefault("password") is { Length: > 0 } password ? new(role.Known(secret.Fields.GetValueOrDefault("username")), password) : null;
+        secret.Fields.GetValueOrDefault(role.Key) is { Length: > 0 } password ? new(role.Known(secret.Fields.GetValueOrDefault("username")), password) : null;
 
     /// <summary>Whether every member of an engine is there and serves as asked, and none is about to start anew.</summary>
     public static bool Serving(BoundEngine engine) =>
@@ -79,7 +79,7 @@ internal static class RotationPlan
 
     /// <summary>The next step of one password.</summary>
     public static RotationStep? Next(RotationView view, RotationWish wish, DateTimeOffset now) => view is { Known: true, Held: { } held }
-        ? RotationRules.Next(view.Record, held, view.Lost, view.Created, wish, view.Authority, Serving(view.Engine), now)
+        ? RotationRules.Next(view.Record, held, view.Lost, view.Created, wish with { Overlap = wish.Overlap > view.Role.LeastOverlap ? wish.Overlap : view.Role.LeastOverlap }, view.Authority, Serving(view.Engine), now)
         : null;
 
     // What was begun is ended first, and servers are told of one at a time: two would make one fault two. While both passwords of a

@@ -16,7 +16,7 @@ namespace Dora.Operator.Credentials.Rotation;
 /// <param name="Old">The one before; there until it is proven that servers refuse it.</param>
 /// <param name="RotatedAt">When applications last got another password.</param>
 /// <param name="ProvenAt">When every server was last seen to refuse the one before.</param>
-/// <param name="Version">Version in Vault that the change was decided on; null without Vault.</param>
+/// <param name="Version">Version in Vault whose password this is; null: the operator made it.</param>
 internal sealed record RotationRecord(
     RotationPhase Phase,
     DateTimeOffset Since,

@@ -25,7 +25,7 @@ internal static class RotationReport
         var before = (observed.Stack.Status?.Rotations ?? []).ToDictionary(status => status.SecretName, StringComparer.Ordinal);
         List<RotationStatus> entries =
         [
-            .. plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Select(view => view.Known && !view.Lost ? Entry(view, wish) : before.GetValueOrDefault(view.Role.SecretName) ?? Entry(view, wish)),
+            .. plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Select(view => view.Known && !view.Lost ? Entry(view, wish) : before.GetValueOrDefault(view.Role.Id) ?? Entry(view, wish)),
             .. plan.Engines.SelectMany(engine => engine.Cluster.Static.Select(role => new RotationStatus(role.SecretName, engine.Engine.Name, RotationPhase.Static, Message: role.Reason))),
         ];
         return [.. entries.Take(RotationStatus.MostRotations)];
@@ -60,7 +60,7 @@ internal static class RotationReport
         RotationPlan.Asked(observed.Stack) || plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Any(view => view.Record is not null);
 
     private static RotationStatus Entry(RotationView view, RotationWish wish) => new(
-        view.Role.SecretName,
+        view.Role.Id,
         view.Engine.Engine.Name,
         view.Phase,
         view.Record?.Since,
@@ -76,9 +76,9 @@ internal static class RotationReport
         foreach (var view in RotationPlan.Views(engine, observed).Where(view => view.Secret is not null))
         {
             if (RotationRules.IsDue(view.Record, view.Created, wish, observed.Now))
-                yield return ("Overdue", $"{view.Role.SecretName} is due, and waits until {(view.Authority is { Login: null } ? "Vault says what it holds of it" : $"{engine.Engine.Name} serves as asked")}");
+                yield return ("Overdue", $"{view.Role.Id} is due, and waits until {(view.Authority is { Login: null } ? "Vault says what it holds of it" : $"{engine.Engine.Name} serves as asked")}");
             else if (view.Record is not { Open: true } && RotationRules.IsOld(view.Record, view.Created, wish, observed.Now))
-                yield return ("WaitsForWindow", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{view.Role.SecretName} is due, and waits for the window that opens at {wish.Maintenance?.NextOpening(observed.Now):u}"));
+                yield return ("WaitsForWindow", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{view.Role.Id} is due, and waits for the window that opens at {wish.Maintenance?.NextOpening(observed.Now):u}"));
         }
     }
 

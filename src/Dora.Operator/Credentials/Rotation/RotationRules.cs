@@ -89,7 +89,7 @@ internal static class RotationRules
         if (!flipped && secret != record.Old)
             return serving ? Begin(secret, authority, due: authority is null) ?? (authority?.Login is null ? null : RotationStep.Mend) : null;
         // Theirs wins: what only servers know yet of ours is dropped.
-        if (!flipped && record.Phase is RotationPhase.Prepared or RotationPhase.Set or RotationPhase.Verified && authority?.Login is { } theirs && theirs != record.Next && authority.Version != record.Version)
+        if (!flipped && record.Phase is RotationPhase.Prepared or RotationPhase.Set or RotationPhase.Verified && authority?.Login is { } theirs && theirs != record.Next && (record.Version is { } followed ? authority.Version != followed : theirs.Password != record.Old!.Password))
             return !serving ? null : theirs.Password == secret.Password ? RotationStep.Mend : RotationStep.Follow;
         return record.Phase switch
         {

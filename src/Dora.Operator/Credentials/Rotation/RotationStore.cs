@@ -60,7 +60,7 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
                 var open = record is { Open: true } && held == record.Old;
                 if (open)
                     await VerifyAsync(RotationPhase.Prepared).ConfigureAwait(false);
-                await secrets.Vault.ReplaceAsync(stack, Place(engine, role), VaultPlace.Values(role, open ? record!.Next! : held), open ? record!.Version!.Value : view.Authority!.Version, cancellationToken).ConfigureAwait(false);
+                await secrets.Vault.ReplaceAsync(stack, Place(engine, role), VaultPlace.Values(role, open ? record!.Next! : held), view.Authority!.Version, cancellationToken).ConfigureAwait(false);
                 return true;
             case RotationStep.Flip when record!.Phase == RotationPhase.Overlapping:
                 await KeepAsync(RotationPhase.Verified, record).ConfigureAwait(false);
@@ -92,9 +92,9 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
 
         Task BeginAsync(string password, string? asked) => KeepAsync(
             RotationPhase.Prepared,
-            new(RotationPhase.Prepared, default, asked, new(role.Next(held.Username), password), held, record?.RotatedAt, record?.ProvenAt, view.Authority?.Version));
+            new(RotationPhase.Prepared, default, asked, new(role.Next(held.Username), password), held, record?.RotatedAt, record?.ProvenAt, planned.Step == RotationStep.Follow ? view.Authority!.Version : null));
 
-        Task KeepAsync(RotationPhase phase, RotationRecord value) => WriteAsync(observed, engine, kept, role.SecretName, value with { Phase = phase, Since = Now }, cancellationToken);
+        Task KeepAsync(RotationPhase phase, RotationRecord value) => WriteAsync(observed, engine, kept, role.Id, value with { Phase = phase, Since = Now }, cancellationToken);
 
         async Task VerifyAsync(RotationPhase? back)
         {
@@ -119,7 +119,7 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
     }
 
     private Task FlipAsync(ComplianceStack stack, RotationView view, Login next, CancellationToken cancellationToken) =>
-        PatchAsync(stack, view.Role.SecretName, view.Secret!.Meta.ResourceVersion, CredentialStore.Fields(Place(view.Engine, view.Role).Request, next), cancellationToken);
+        PatchAsync(stack, view.Role.SecretName, view.Secret!.Meta.ResourceVersion, view.Role.Key == RotatingRole.Password ? CredentialStore.Fields(Place(view.Engine, view.Role).Request, next) : VaultPlace.Values(view.Role, next), cancellationToken);
 
     private static VaultPlace Place(BoundEngine engine, RotatingRole role) =>
         new(engine.Engine.Name, engine.Cluster.Credentials().First(request => request.SecretName == role.SecretName));
