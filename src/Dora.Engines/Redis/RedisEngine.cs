@@ -166,9 +166,6 @@ public sealed class RedisCluster : IEngineCluster
     public IReadOnlyList<RotatingRole> Rotating => RedisLogins.Of(_plan);
 
     /// <inheritdoc/>
-    public IReadOnlyList<StaticRole> Static => RedisLogins.Static(_plan);
-
-    /// <inheritdoc/>
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
         RedisLogins.AcceptAsync(_plan, role, logins, target, cancellationToken);
 

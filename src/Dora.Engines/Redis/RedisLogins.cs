@@ -5,7 +5,8 @@ namespace Dora.Engines.Redis;
 
 /// <summary>
 /// Two passwords of one user (Redis documentation, "ACL SETUSER": a user may have many). No member tells another; each is told. The
-/// servers' own users are those by which replicas and Sentinels come to a server, and the operator and the pods' scripts to all.
+/// servers' own users are those by which replicas, Sentinels and members that hand over keys come to a server, and the operator and the
+/// pods' scripts to all.
 /// </summary>
 internal static class RedisLogins
 {
@@ -18,10 +19,6 @@ internal static class RedisLogins
 
     public static IReadOnlyList<RotatingRole> Of(RedisPlan plan) =>
         [new(plan.Names.AppSecret, RedisPlan.AppUser), .. plan.Users.Select(user => new RotatingRole(user.Secret, user.Name)), .. Own(plan)];
-
-    /// <summary>Passwords that stay as they are while servers run.</summary>
-    public static IReadOnlyList<StaticRole> Static(RedisPlan plan) =>
-        plan.Mode == RedisMode.Cluster ? [new(plan.Names.InternalSecret, "members of a Redis Cluster read these passwords when they start, and know each other by them")] : [];
 
     /// <summary>The passwords that a user shall have, as servers show them.</summary>
     public static IReadOnlyList<string> Hashes(EngineTarget target, string secret) =>
@@ -49,10 +46,10 @@ internal static class RedisLogins
         return findings;
     }
 
-    // Members of a Redis Cluster are told nothing here: their scripts and the moving of slots know but one password.
-    private static IReadOnlyList<RotatingRole> Own(RedisPlan plan) => plan.Mode == RedisMode.Cluster ? [] :
+    // The administrator comes last: it is the way to tell of the others.
+    private static IReadOnlyList<RotatingRole> Own(RedisPlan plan) =>
     [
-        .. ((string[])[ReplicaUser, SentinelUser, RedisPlan.AdminUser]).Select(user => new RotatingRole(plan.Names.InternalSecret, user, Key: $"{user}-password") { LeastOverlap = Mounted }),
+        .. ((string[])[ReplicaUser, plan.Mode == RedisMode.Cluster ? RedisPlan.MigrateUser : SentinelUser, RedisPlan.AdminUser]).Select(user => new RotatingRole(plan.Names.InternalSecret, user, Key: $"{user}-password") { LeastOverlap = Mounted }),
     ];
 
     // Where a password is checked, and how what was told is kept. Sentinels know the administrator only.
@@ -66,8 +63,9 @@ internal static class RedisLogins
     // Replicas come to their master with one password, Sentinels to servers with another, and to each other with the administrator's.
     private static (int Port, string[] Words)? Use(RedisPlan plan, RotatingRole role, Login login) => role.Username switch
     {
-        _ when plan.Mode != RedisMode.Sentinel || role.Key == RotatingRole.Password => null,
+        _ when role.Key == RotatingRole.Password => null,
         ReplicaUser => (RedisPlan.Port, ["CONFIG", "SET", "masterauth", login.Password]),
+        _ when plan.Mode != RedisMode.Sentinel => null,
         SentinelUser => (RedisPlan.SentinelPort, ["SENTINEL", "SET", RedisPlan.MasterName, "auth-pass", login.Password]),
         _ => (RedisPlan.SentinelPort, ["SENTINEL", "CONFIG", "SET", "sentinel-pass", login.Password]),
     };

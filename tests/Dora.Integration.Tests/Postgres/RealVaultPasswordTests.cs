@@ -130,7 +130,8 @@ public sealed class RealVaultPasswordTests(PostgresServer server) : IClassFixtur
                 await using var superuser = PostgresSql.Source(_plan, PostgresServer.Target(""), "127.0.0.1", server.Port);
                 await PostgresLogins.AcceptAsync(_plan, role, logins, superuser, Token);
             },
-            async login => [new("payments-postgres-0", await OpensAsync(login) ? LoginAnswer.Accepted : LoginAnswer.Refused)]) { Inner = inner };
+            async login => [new("payments-postgres-0", await OpensAsync(login) ? LoginAnswer.Accepted : LoginAnswer.Refused)])
+        { Inner = inner };
     }
 
     private async Task TellAsync(EngineTarget target)

@@ -30,11 +30,8 @@ public sealed class RedisPods : IAsyncLifetime
     private readonly ConcurrentDictionary<(int Ordinal, string Container), ChildProcess> running = [];
     private readonly CancellationTokenSource ending = new();
     private IReadOnlyDictionary<string, string> certificate = new Dictionary<string, string>();
-    private IReadOnlyDictionary<string, string> passwords = FirstPasswords;
+    private IReadOnlyDictionary<string, string> passwords = new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = ReplicaPassword, ["sentinel-password"] = SentinelPassword };
     private Task probing = Task.CompletedTask;
-
-    /// <summary>Passwords of the servers' own users at first, by key of their Secret.</summary>
-    public static IReadOnlyDictionary<string, string> FirstPasswords { get; } = new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = ReplicaPassword, ["sentinel-password"] = SentinelPassword };
 
     internal RedisPlan Plan { get; private set; } = RedisPlan.Of(
         new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: new()), "redis"),

@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Dora.Api;
 using Dora.Operator.Stacks;
 using Dora.Testing.Vault;
 
