@@ -1,6 +1,6 @@
 # The least that the operator needs of Vault. Mounts and paths are the defaults of spec.credentials.vault: kv, dora/NAMESPACE/NAME.
 
-# Passwords: written once (check-and-set), read when they changed.
+# Passwords: written once and by rotation (check-and-set), read when they changed.
 path "kv/data/dora/+/+/+/*"              { capabilities = ["create", "read", "update", "patch"] }
 path "kv/metadata/dora/+/+/+/*"          { capabilities = ["read", "list"] }
 

@@ -39,7 +39,9 @@ public sealed record ComplianceStackSpec(
     [property: Description("Who may reach the servers over the network.")]
     NetworkSettings? Network = null,
     [property: Description("How connections are encrypted.")]
-    TlsSettings? Tls = null);
+    TlsSettings? Tls = null,
+    [property: Description("When the operator may begin by itself what can wait.")]
+    MaintenanceSettings? Maintenance = null);
 
 /// <summary>Sizing and strictness.</summary>
 [JsonConverter(typeof(EnumNames<Tier>))]

@@ -6,7 +6,7 @@ namespace Dora.Api;
 
 /// <summary>How far the change of one password is.</summary>
 public sealed record RotationStatus(
-    [property: Description("The Secret that applications read."), MaxLength(253)]
+    [property: Description("The Secret, with the key after a dot where it holds several passwords."), MaxLength(253)]
     string SecretName,
     [property: Description("The engine whose servers check it."), MaxLength(63)]
     string Engine,

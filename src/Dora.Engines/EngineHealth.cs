@@ -17,11 +17,7 @@ public sealed record EngineHealth(
     string Message,
     IReadOnlyList<string> Needs,
     Version? Agent = null,
-    bool PrimaryStays = false)
-{
-    /// <summary>Secrets, named by <see cref="EngineTarget.Held"/>, whose wanted password every server holds; of those that can change while servers run.</summary>
-    public IReadOnlyList<string> Holds { get; init; } = [];
-}
+    bool PrimaryStays = false);
 
 /// <summary>An engine in one word.</summary>
 public enum EngineVerdict

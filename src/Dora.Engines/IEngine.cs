@@ -69,6 +69,9 @@ public interface IEngineCluster
     /// <summary>Names of the Deployments that serve beside the members; the engine is not as asked while they are not.</summary>
     IReadOnlyList<string> Companions => [];
 
+    /// <summary>Value of the engine's label on pods through which clients log in, such as a pooler's; null: clients come to the members themselves.</summary>
+    string? Doors => null;
+
     /// <summary>Asks every member how it is. Never throws for a member that does not answer: that is a finding.</summary>
     Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken);
 
@@ -183,11 +186,7 @@ public sealed record EngineObservation(
 /// A lost one may be made again while there is data, because a command tells the servers the new password. Without this, a Secret
 /// that is missing beside data stalls the stack.
 /// </param>
-/// <param name="Live">
-/// A password that its authority changed is told to the running servers; <see cref="EngineHealth.Holds"/> says when they have it.
-/// Without this the change waits.
-/// </param>
-public sealed record CredentialRequest(string SecretName, IReadOnlyList<CredentialField> Fields, bool Renewable = false, bool Live = false);
+public sealed record CredentialRequest(string SecretName, IReadOnlyList<CredentialField> Fields, bool Renewable = false);
 
 /// <summary>One key of a credential Secret.</summary>
 /// <param name="Key">Key in the Secret.</param>
@@ -201,29 +200,22 @@ public sealed record CredentialField(string Key, string? Value = null, bool Issu
 /// <param name="Keep">Puts what a server issued into a credential Secret; only while a command is carried out.</param>
 /// <param name="Before">What the probe before this one found, or null.</param>
 /// <param name="Said">Commands that were carried out since, or failed.</param>
-/// <param name="Changed">Values that the authority for passwords wants instead of those in the Secrets, by Secret.</param>
 /// <param name="Accepted">Logins that servers shall accept while a password changes, by Secret; of other Secrets, just the one in it.</param>
+/// <param name="Doors">Ready pods of <see cref="IEngineCluster.Doors"/>, through which clients come to the members.</param>
 public sealed record EngineTarget(
     IReadOnlyList<MemberPod> Members,
     IReadOnlyDictionary<string, IReadOnlyDictionary<string, string>> Secrets,
     KeepIssued? Keep = null,
     EngineHealth? Before = null,
     IReadOnlyList<EngineCommand>? Said = null,
-    IReadOnlyDictionary<string, ChangedSecret>? Changed = null,
-    IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted = null)
+    IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted = null,
+    IReadOnlyList<MemberPod>? Doors = null)
 {
     /// <summary>Logins that servers shall accept of a Secret's user.</summary>
     /// <param name="secret">The Secret.</param>
     /// <param name="username">The user, where the Secret names none.</param>
     public IReadOnlyList<Login> Logins(string secret, string username) =>
-        Accepted?.GetValueOrDefault(secret) ?? [new(Secrets.GetValueOrDefault(secret)?.GetValueOrDefault("username") ?? username, Wanted(secret, "password"))];
-
-    /// <summary>The value that a server shall hold: the authority's, or the Secret's own.</summary>
-    public string Wanted(string secret, string key) =>
-        Changed?.GetValueOrDefault(secret)?.Fields.GetValueOrDefault(key) ?? Credential(secret, key);
-
-    /// <summary>The name under which a server that holds the wanted values reports it: another version is another name.</summary>
-    public string Held(string secret) => Changed?.GetValueOrDefault(secret)?.Held(secret) ?? secret;
+        Accepted?.GetValueOrDefault(secret) ?? [new(Secrets.GetValueOrDefault(secret)?.GetValueOrDefault("username") ?? username, Credential(secret, "password"))];
 
     /// <summary>The value of a key of a credential Secret; throws when it is absent, naming Secret and key only.</summary>
     public string Credential(string secret, string key) =>
@@ -233,18 +225,6 @@ public sealed record EngineTarget(
 
     /// <summary>Whom to believe that it is a member: the roots in a certificate's Secret.</summary>
     public ServerTrust Trust(string certificateSecret) => ServerTrust.Of(Credential(certificateSecret, CertificateRequest.Trust));
-}
-
-/// <summary>Values that the authority for passwords wants in the place of a Secret's. Its text form holds none.</summary>
-/// <param name="Version">The authority's version.</param>
-/// <param name="Fields">By key. Never logged.</param>
-public sealed record ChangedSecret(int Version, IReadOnlyDictionary<string, string> Fields)
-{
-    /// <summary>Name of a Secret at this version.</summary>
-    public string Held(string secret) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{secret}@{Version}");
-
-    /// <inheritdoc/>
-    public override string ToString() => $"version {Version}";
 }
 
 /// <summary>Writes one issued value into a credential Secret.</summary>

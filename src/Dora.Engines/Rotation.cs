@@ -1,18 +1,31 @@
 namespace Dora.Engines;
 
-/// <summary>A password of applications that changes while servers run.</summary>
-/// <param name="SecretName">The Secret that applications read; its keys <c>username</c> and <c>password</c> open the door.</param>
+/// <summary>A password that changes while servers run.</summary>
+/// <param name="SecretName">The Secret that its users read; of applications, its keys <c>username</c> and <c>password</c> open the door.</param>
 /// <param name="Username">The first user's name.</param>
 /// <param name="Second">
 /// Name of the second user, with the same rights, that takes turns with the first; null where one user may have two passwords.
 /// </param>
-public sealed record RotatingRole(string SecretName, string Username, string? Second = null)
+/// <param name="Key">Key of the password.</param>
+public sealed record RotatingRole(string SecretName, string Username, string? Second = null, string Key = RotatingRole.Password)
 {
+    /// <summary>The usual key.</summary>
+    public const string Password = "password";
+
+    /// <summary>How long both passwords are accepted at least, whatever is asked: who reads it from a mounted file learns late of another one.</summary>
+    public TimeSpan LeastOverlap { get; init; }
+
+    /// <summary>What tells it from others: the Secret, and the key where that holds several passwords.</summary>
+    public string Id => Key == Password ? SecretName : $"{SecretName}.{Key}";
+
     /// <summary>The name of a second user. No engine lets a stack declare a user with a dot.</summary>
     public static string SecondOf(string username) => $"{username}.b";
 
     /// <summary>The user that gets the next password.</summary>
     public string Next(string active) => Second is null ? Username : active == Second ? Username : Second;
+
+    /// <summary>A name that somebody gives, or that of the first user where it is none of the role's.</summary>
+    public string Known(string? name) => Usernames.FirstOrDefault(known => known == name) ?? Username;
 
     /// <summary>All names that it may log in with.</summary>
     public IEnumerable<string> Usernames => Second is null ? [Username] : [Username, Second];

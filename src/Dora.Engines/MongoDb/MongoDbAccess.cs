@@ -7,7 +7,8 @@ namespace Dora.Engines.MongoDb;
 /// <param name="Secret">Secret that holds its password.</param>
 /// <param name="Key">Key of the password there.</param>
 /// <param name="Roles">Its roles.</param>
-internal sealed record MongoDbWantedUser(string Name, string Secret, string Key, IReadOnlyList<MongoDbGrant> Roles);
+/// <param name="Login">Its password, where the Secret's is not the only one of its role; or null.</param>
+internal sealed record MongoDbWantedUser(string Name, string Secret, string Key, IReadOnlyList<MongoDbGrant> Roles, Login? Login = null);
 
 /// <summary>Users and roles: what is wanted, and how it compares with what the server has.</summary>
 internal static class MongoDbAccess
@@ -24,11 +25,35 @@ internal static class MongoDbAccess
     /// <summary>All users but the administrator, whom the bootstrap creates.</summary>
     public static IReadOnlyList<MongoDbWantedUser> Users(MongoDbPlan plan) =>
     [
-        new(MongoDbPlan.AppUser, plan.Names.AppSecret, "password", [new("readWrite", MongoDbPlan.AppDatabase)]),
+        .. InTurn(plan, new(MongoDbPlan.AppUser, plan.Names.AppSecret, "password", [new("readWrite", MongoDbPlan.AppDatabase)])),
         new(MongoDbPlan.MonitorUser, plan.Names.InternalSecret, "monitor-password", [new("clusterMonitor", "admin"), new("read", "local")]),
         new(MongoDbPlan.BackupUser, plan.Names.InternalSecret, "backup-password", [new("backup", "admin")]),
-        .. plan.Users.Select(user => new MongoDbWantedUser(user.Name, plan.UserSecret(user.Name), "password", user.Roles)),
+        .. plan.Users.SelectMany(user => InTurn(plan, new(user.Name, plan.UserSecret(user.Name), "password", user.Roles))),
     ];
+
+    /// <summary>The command that takes a user away.</summary>
+    public static BsonDocument Drop(string user) => new() { { "dropUser", user }, { "writeConcern", MongoDbCommands.Majority } };
+
+    /// <summary>The command that makes a user, or changes its roles and, where one is given, its password.</summary>
+    public static BsonDocument Write(string command, MongoDbWantedUser user, string? password)
+    {
+        var document = new BsonDocument { { command == CreateUser ? "createUser" : "updateUser", user.Name } };
+        if (password is not null)
+        {
+            document.Add("pwd", password);
+            document.Add("mechanisms", new BsonArray("SCRAM-SHA-256"));
+        }
+
+        if (command == CreateUser)
+            document.Add("customData", new BsonDocument { { Mark, MarkValue } });
+        document.Add("roles", Grants(user.Roles));
+        document.Add("writeConcern", MongoDbCommands.Majority);
+        return document;
+    }
+
+    // One or both of the two users that take turns.
+    private static IEnumerable<MongoDbWantedUser> InTurn(MongoDbPlan plan, MongoDbWantedUser user) =>
+        plan.Logins?.GetValueOrDefault(user.Secret) is { } logins ? logins.Select(login => user with { Name = login.Username, Login = login }) : [user];
 
     /// <summary>Needs that bring users and roles to what is wanted; pure.</summary>
     public static IEnumerable<string> Compare(MongoDbPlan plan, IReadOnlyList<BsonDocument> users, IReadOnlyList<BsonDocument> roles)
@@ -76,7 +101,7 @@ internal static class MongoDbAccess
     private static BsonDocument Command(MongoDbPlan plan, EngineCommand command, EngineTarget target)
     {
         if (command.Name == DropUser)
-            return new() { { "dropUser", command.Subject }, { "writeConcern", MongoDbCommands.Majority } };
+            return Drop(command.Subject);
         if (command.Name is CreateRole or UpdateRole)
         {
             var role = plan.Roles.First(role => role.Name == command.Subject);
@@ -90,17 +115,7 @@ internal static class MongoDbAccess
         }
 
         var user = Users(plan).First(user => user.Name == command.Subject);
-        var document = new BsonDocument { { command.Name == CreateUser ? "createUser" : "updateUser", user.Name } };
-        if (command.Name == CreateUser)
-        {
-            document.Add("pwd", target.Credential(user.Secret, user.Key));
-            document.Add("mechanisms", new BsonArray("SCRAM-SHA-256"));
-            document.Add("customData", new BsonDocument { { Mark, MarkValue } });
-        }
-
-        document.Add("roles", Grants(user.Roles));
-        document.Add("writeConcern", MongoDbCommands.Majority);
-        return document;
+        return Write(command.Name, user, command.Name == CreateUser ? user.Login?.Password ?? target.Credential(user.Secret, user.Key) : null);
     }
 
     private static BsonArray Grants(IReadOnlyList<MongoDbGrant> grants) =>

@@ -126,14 +126,28 @@ public sealed class MongoDbCluster : IEngineCluster
 
     /// <inheritdoc/>
     public Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken) =>
-        MongoDbProbe.RunAsync(_plan, target, cancellationToken);
+        MongoDbProbe.RunAsync(MongoDbLogins.Resolve(_plan, target), target, cancellationToken);
 
     /// <inheritdoc/>
     public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) => MongoDbCommands.Decide(_plan, observed);
 
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
-        MongoDbCommands.ExecuteAsync(_plan, command, target, cancellationToken);
+        MongoDbCommands.ExecuteAsync(MongoDbLogins.Resolve(_plan, target), command, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RotatingRole> Rotating => MongoDbLogins.Of(_plan);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "members know each other by the keyfile, which they read when they start; so is the administrator made, whom the operator is")];
+
+    /// <inheritdoc/>
+    public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
+        MongoDbLogins.AcceptAsync(_plan, role, logins, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
+        MongoDbLogins.LogInAsync(_plan, login, target, cancellationToken);
 
     // Drivers find the primary themselves: they are given every member, and the set's name.
     private CredentialRequest UserSecret(string secret, string user, string database)
@@ -147,7 +161,7 @@ public sealed class MongoDbCluster : IEngineCluster
             new("port", MongoDbPlan.DefaultPort.ToString(CultureInfo.InvariantCulture)),
             new("database", database),
             new("replica-set", MongoDbPlan.ReplicaSet),
-            new("uri", $"mongodb://{user}:{{password}}@{hosts}/{database}?replicaSet={MongoDbPlan.ReplicaSet}&authSource=admin&authMechanism=SCRAM-SHA-256{(_names.Encrypted ? "&tls=true" : "")}"),
+            new("uri", $"mongodb://{{username}}:{{password}}@{hosts}/{database}?replicaSet={MongoDbPlan.ReplicaSet}&authSource=admin&authMechanism=SCRAM-SHA-256{(_names.Encrypted ? "&tls=true" : "")}"),
         ]);
     }
 }

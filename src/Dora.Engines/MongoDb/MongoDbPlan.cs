@@ -34,6 +34,9 @@ internal sealed record MongoDbPlan(
     /// <summary>Names of the users that the operator itself keeps.</summary>
     public static IReadOnlyList<string> ReservedUsers { get; } = [AdminUser, AppUser, MonitorUser, BackupUser];
 
+    /// <summary>Logins that servers shall accept, by Secret; of other Secrets, the user that is declared.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<Login>>? Logins { get; init; }
+
     /// <summary>Port of every member; pods always listen on the default one, a server on its own need not.</summary>
     public int Port { get; init; } = DefaultPort;
 

@@ -27,6 +27,8 @@ internal static class Cypher
     public static Query SetPassword(string user, string password) =>
         new($"ALTER USER {Name(user)} SET PASSWORD $password CHANGE NOT REQUIRED", Password(password));
 
+    public static Query DropUser(string user) => new($"DROP USER {Name(user)} IF EXISTS");
+
     public static Query CreateRole(string role) => new($"CREATE ROLE {Name(role)} IF NOT EXISTS");
 
     public static Query GrantRole(string role, string user) => new($"GRANT ROLE {Name(role)} TO {Name(user)}");

@@ -42,14 +42,14 @@ internal static class Neo4jCommands
             return;
         }
 
-        var admin = Neo4jProbe.Client(transport, Neo4jPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"));
+        var admin = Admin(plan, transport, target);
         if (command.Name == EngineCommand.ReloadCertificate)
         {
             await Neo4jTls.ReloadAsync(plan, admin, command.Subject, target, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        var session = new QuerySession(admin, Neo4jProbe.Endpoints(plan, target.Members, null));
+        var session = Session(plan, admin, target);
         var subject = command.Subject;
         switch (command.Name)
         {
@@ -79,6 +79,24 @@ internal static class Neo4jCommands
         }
     }
 
+    /// <summary>The operator's own user.</summary>
+    internal static QueryClient Admin(Neo4jPlan plan, QueryTransport transport, EngineTarget target) =>
+        Neo4jProbe.Client(transport, Neo4jPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"));
+
+    /// <summary>Finds the member that leads, and goes on there.</summary>
+    internal static QuerySession Session(Neo4jPlan plan, QueryClient admin, EngineTarget target) => new(admin, Neo4jProbe.Endpoints(plan, target.Members, null));
+
+    /// <summary>Gives a user the roles that are declared, and no others.</summary>
+    internal static async Task SetRolesAsync(Neo4jUser user, QuerySession session, CancellationToken cancellationToken)
+    {
+        var users = await session.RunAsync(Neo4jPlan.SystemDatabase, UserState.Show, cancellationToken).ConfigureAwait(false);
+        var found = users.Rows.Select(UserState.Parse).FirstOrDefault(state => state.Name == user.Name)?.Roles ?? [];
+        foreach (var surplus in found.Except(user.Roles ?? [], StringComparer.Ordinal))
+            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.RevokeRole(surplus, user.Name), cancellationToken).ConfigureAwait(false);
+        foreach (var missing in (user.Roles ?? []).Except(found, StringComparer.Ordinal))
+            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.GrantRole(missing, user.Name), cancellationToken).ConfigureAwait(false);
+    }
+
     private static EngineCommand? Command(string need)
     {
         var parts = need.Split('/', 2);
@@ -93,7 +111,7 @@ internal static class Neo4jCommands
         Neo4jNeeds.CreateDatabase or Neo4jNeeds.SetTopology => plan.AllDatabases.Any(database => database.Name == command.Subject),
         Neo4jNeeds.CreateConstraint or Neo4jNeeds.CreateIndex => Schema(plan, command) is not null,
         Neo4jNeeds.SetRights => plan.AllRoles.Any(role => role.Name == command.Subject),
-        Neo4jNeeds.CreateUser or Neo4jNeeds.SetPassword or Neo4jNeeds.SetRoles => plan.AllUsers.Any(entry => entry.User.Name == command.Subject),
+        Neo4jNeeds.CreateUser or Neo4jNeeds.SetPassword or Neo4jNeeds.SetRoles => Neo4jLogins.Of(plan).Any(role => role.Usernames.Contains(command.Subject)),
         Neo4jNeeds.DeallocateServer or Neo4jNeeds.DropServer => Neo4jScaling.Leaves(plan, command.Subject),
         Neo4jNeeds.EnableServer => !Neo4jScaling.Leaves(plan, command.Subject),
         _ => true,
@@ -177,20 +195,18 @@ internal static class Neo4jCommands
 
     private static async Task UserAsync(Neo4jPlan plan, QuerySession session, EngineCommand command, EngineTarget target, CancellationToken cancellationToken)
     {
-        var (user, secret) = plan.AllUsers.First(entry => entry.User.Name == command.Subject);
+        var (user, secret) = plan.AllUsers.FirstOrDefault(entry => entry.User.Name == command.Subject);
+        // Of two that take turns it may be the other one's by now.
+        if (user is null)
+            return;
         if (command.Name != Neo4jNeeds.SetRoles)
         {
-            var password = target.Credential(secret, "password");
+            var password = plan.Password(user.Name, secret, target);
             var statement = command.Name == Neo4jNeeds.CreateUser ? Cypher.CreateUser(user.Name, password) : Cypher.SetPassword(user.Name, password);
             await session.RunAsync(Neo4jPlan.SystemDatabase, statement, cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        var users = await session.RunAsync(Neo4jPlan.SystemDatabase, UserState.Show, cancellationToken).ConfigureAwait(false);
-        var found = users.Rows.Select(UserState.Parse).FirstOrDefault(state => state.Name == user.Name)?.Roles ?? [];
-        foreach (var surplus in found.Except(user.Roles ?? [], StringComparer.Ordinal))
-            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.RevokeRole(surplus, user.Name), cancellationToken).ConfigureAwait(false);
-        foreach (var missing in (user.Roles ?? []).Except(found, StringComparer.Ordinal))
-            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.GrantRole(missing, user.Name), cancellationToken).ConfigureAwait(false);
+        await SetRolesAsync(user, session, cancellationToken).ConfigureAwait(false);
     }
 }

@@ -107,14 +107,28 @@ public sealed class Neo4jCluster : IEngineCluster
 
     /// <inheritdoc/>
     public Task<EngineHealth> ProbeAsync(EngineTarget target, CancellationToken cancellationToken) =>
-        Neo4jProbe.RunAsync(_plan, Transport(target), target, cancellationToken);
+        Neo4jProbe.RunAsync(Neo4jLogins.Resolve(_plan, target), Transport(target), target, cancellationToken);
 
     /// <inheritdoc/>
     public IReadOnlyList<EngineCommand> Commands(EngineObservation observed) => Neo4jCommands.Decide(_plan, observed);
 
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
-        Neo4jCommands.ExecuteAsync(_plan, Transport(target), command, target, cancellationToken);
+        Neo4jCommands.ExecuteAsync(Neo4jLogins.Resolve(_plan, target), Transport(target), command, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RotatingRole> Rotating => Neo4jLogins.Of(_plan);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "the operator itself logs in with the administrator's password, which has no second one beside it")];
+
+    /// <inheritdoc/>
+    public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
+        Neo4jLogins.AcceptAsync(_plan, Transport(target), role, logins, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
+        Neo4jLogins.LogInAsync(_plan, Transport(target), login, target, cancellationToken);
 
     private QueryTransport Transport(EngineTarget target)
     {

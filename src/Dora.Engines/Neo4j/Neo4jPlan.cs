@@ -109,10 +109,21 @@ internal sealed record Neo4jPlan(
     /// </summary>
     public IReadOnlyList<(Neo4jUser User, string Secret)> AllUsers =>
     [
-        (new(AppUser, Enterprise ? [AppUser] : null), Names.AppSecret),
-        .. Enterprise ? [(new Neo4jUser(MonitorUser), MonitorSecret)] : Array.Empty<(Neo4jUser, string)>(),
-        .. Users.Select(user => (user, UserSecret(user.Name))),
+        .. InTurn(new(AppUser, Enterprise ? [AppUser] : null), Names.AppSecret),
+        .. Enterprise ? InTurn(new(MonitorUser), MonitorSecret) : [],
+        .. Users.SelectMany(user => InTurn(user, UserSecret(user.Name))),
     ];
+
+    /// <summary>Logins that servers shall accept, by Secret; of other Secrets, the user that is declared.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<Login>>? Logins { get; init; }
+
+    /// <summary>The password that a user shall have.</summary>
+    public string Password(string user, string secret, EngineTarget target) =>
+        Logins?.GetValueOrDefault(secret)?.FirstOrDefault(login => login.Username == user)?.Password ?? target.Credential(secret, "password");
+
+    // One or both of the two users that take turns.
+    private IEnumerable<(Neo4jUser User, string Secret)> InTurn(Neo4jUser user, string secret) =>
+        Logins?.GetValueOrDefault(secret) is { } logins ? logins.Select(login => (user with { Name = login.Username }, secret)) : [(user, secret)];
 
     /// <summary>Copies wanted of a database.</summary>
     public (int Primaries, int Secondaries) Topology(Neo4jDatabase database) => (database.Primaries ?? DefaultPrimaries, database.Secondaries ?? 0);

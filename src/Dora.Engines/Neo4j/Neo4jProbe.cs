@@ -31,7 +31,7 @@ internal static class Neo4jProbe
             .Select(member => Endpoint(plan, member)),
     ];
 
-    private static QueryEndpoint Endpoint(Neo4jPlan plan, MemberPod member) => new(member.Address!, plan.Names.MemberHost(member.Ordinal));
+    public static QueryEndpoint Endpoint(Neo4jPlan plan, MemberPod member) => new(member.Address!, plan.Names.MemberHost(member.Ordinal));
 
     private static string? Leader(IReadOnlyList<DatabaseCopy> view) => view.FirstOrDefault(copy => copy is { Name: Neo4jPlan.SystemDatabase, Writer: true })?.Pod;
 
@@ -137,7 +137,7 @@ internal static class Neo4jProbe
     {
         var tries = await Task.WhenAll(plan.AllUsers.Where(entry => known.Contains(entry.User.Name)).Select(async entry =>
         {
-            var client = Client(transport, entry.User.Name, target.Credential(entry.Secret, "password"));
+            var client = Client(transport, entry.User.Name, plan.Password(entry.User.Name, entry.Secret, target));
             try
             {
                 await client.RunAsync(members[0], Neo4jPlan.SystemDatabase, Cypher.ShowSelf, [], cancellationToken).ConfigureAwait(false);

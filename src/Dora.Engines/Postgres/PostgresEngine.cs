@@ -63,6 +63,9 @@ public sealed class PostgresCluster : IEngineCluster
     public IReadOnlyList<string> Companions => _plan.Pooler is { } pooler ? [pooler.Names.Cluster] : [];
 
     /// <inheritdoc/>
+    public string? Doors => _plan.Pooler?.Names.Engine;
+
+    /// <inheritdoc/>
     public IReadOnlyList<Violation> Validate(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
@@ -111,8 +114,7 @@ public sealed class PostgresCluster : IEngineCluster
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             // PgBouncer can log in only with the password itself, and reads it in this form.
             .. role.Name == PostgresPlan.PoolerUser ? [new CredentialField("userlist.txt", $"\"{role.Name}\" \"{{password}}\"\n")] : Array.Empty<CredentialField>(),
-            // Until PgBouncer had read its own password anew, nobody could log in through it.
-        ], Renewable: true, Live: role.Name != PostgresPlan.PoolerUser)),
+        ], Renewable: true)),
     ];
 
     /// <inheritdoc/>
@@ -185,17 +187,8 @@ public sealed class PostgresCluster : IEngineCluster
     }
 
     /// <inheritdoc/>
-    public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(target);
-        return MemberPoll.AskAsync(target.Members, async (member, token) =>
-        {
-            if (member.Address is null)
-                return new LoginFinding(member.Name, LoginAnswer.Unknown);
-            await using var source = PostgresSql.Source(_plan, target, member, PostgresPlan.AppDatabase, login);
-            return new(member.Name, await PostgresLogins.LogInAsync(source, token).ConfigureAwait(false));
-        }, TimeProvider.System, cancellationToken);
-    }
+    public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
+        PostgresLogins.LogInAsync(_plan, login, target, cancellationToken);
 
     // The pooler checks whom it connects to only when every member can show who it is.
     private PostgresPlan Unencrypted => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null } }, _settings);

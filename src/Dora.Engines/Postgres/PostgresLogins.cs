@@ -72,6 +72,21 @@ internal static class PostgresLogins
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Logs in to every member, and through every pooler that speaks TLS: to others the operator has no way.</summary>
+    public static async Task<IReadOnlyList<LoginFinding>> LogInAsync(PostgresPlan plan, Login login, EngineTarget target, CancellationToken cancellationToken)
+    {
+        var poolers = (target.Doors ?? []).Where(door => door.Encrypted && plan.Pooler is not null).ToList();
+        return await MemberPoll.AskAsync<LoginFinding>([.. target.Members, .. poolers], async (pod, token) =>
+        {
+            if (pod.Address is null)
+                return new(pod.Name, LoginAnswer.Unknown);
+            await using var source = poolers.Contains(pod)
+                ? PostgresSql.Source(plan, target, pod.Address, PostgresPooler.Port, PostgresPlan.AppDatabase, plan.Names.Domain(plan.Pooler!.Names.Cluster), login)
+                : PostgresSql.Source(plan, target, pod, PostgresPlan.AppDatabase, login);
+            return new(pod.Name, await LogInAsync(source, token).ConfigureAwait(false));
+        }, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>What a server says to a login. Only "wrong password" is a refusal: a rule or a limit turns away the right one, too.</summary>
     public static async Task<LoginAnswer> LogInAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
     {
@@ -80,7 +95,7 @@ internal static class PostgresLogins
             await using var connection = await source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             return LoginAnswer.Accepted;
         }
-        catch (PostgresException exception) when (exception.SqlState == PostgresErrorCodes.InvalidPassword)
+        catch (PostgresException exception) when (IsRefusal(exception))
         {
             return LoginAnswer.Refused;
         }
@@ -89,6 +104,10 @@ internal static class PostgresLogins
             return LoginAnswer.Unknown;
         }
     }
+
+    // PgBouncer before 1.19 has one code for everything that it refuses.
+    private static bool IsRefusal(PostgresException exception) => exception.SqlState == PostgresErrorCodes.InvalidPassword
+        || (exception.SqlState == PostgresErrorCodes.ProtocolViolation && exception.MessageText is "SASL authentication failed" or "no such user");
 
     private static RotatingRole Role(string secret, string name) => new(secret, name, RotatingRole.SecondOf(name));
 

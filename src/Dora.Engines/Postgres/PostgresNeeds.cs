@@ -39,14 +39,6 @@ internal static class PostgresNeeds
     public static string? Password(RolePlan role, EngineTarget target) =>
         role.Secret is null ? null : target.Logins(role.Secret, role.Name).FirstOrDefault(login => login.Username == role.Name)?.Password;
 
-    /// <summary>Secrets of the roles that have the password they shall have.</summary>
-    public static IReadOnlyList<string> Held(PostgresPlan plan, DeclaredState state, EngineTarget target) =>
-    [
-        .. plan.Roles
-            .Where(role => Password(role, target) is { } password && state.Roles.Any(found => found.Name == role.Name && PostgresSql.IsVerifierOf(role.Name, password, found.Verifier)))
-            .Select(role => target.Held(role.Secret!)),
-    ];
-
     /// <summary>A declared extension that the image does not hold, for people; null when there is none.</summary>
     public static string? Problem(PostgresPlan plan, DeclaredState state) => plan.Databases
         .SelectMany(database => database.Extensions)

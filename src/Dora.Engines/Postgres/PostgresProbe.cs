@@ -23,7 +23,7 @@ internal static class PostgresProbe
         if (Late(health, configuration, loaded, target) is { } late)
             health = health with { Needs = [.. health.Needs, $"{PostgresCommands.Reload}/{late}"] };
         if (sql?.Declared is { } declared)
-            health = PostgresLogins.Complete(plan, health with { Holds = PostgresNeeds.Held(plan, declared, target) }, declared, target);
+            health = PostgresLogins.Complete(plan, health, declared, target);
         var paused = (bool?)configuration?["pause"] == true;
         return PostgresRepair.Complete(health, answers, sql, paused, target, TimeProvider.System.GetUtcNow());
     }

@@ -136,9 +136,6 @@ public sealed class RedisCluster : IEngineCluster
         var silent = health.Members.Where(member => member.Role == MemberRole.Unknown).Select(member => member.Pod).ToHashSet(StringComparer.Ordinal);
         var answering = target with { Members = [.. target.Members.Where(member => !silent.Contains(member.Name))] };
         health = await RedisUsers.CompleteAsync(_plan, answering, health, cancellationToken).ConfigureAwait(false);
-        // Nobody knows what a silent member holds.
-        if (silent.Count > 0)
-            health = health with { Holds = [] };
         return await RedisLive.CompleteAsync(_plan, answering, health, cancellationToken).ConfigureAwait(false);
     }
 
@@ -169,13 +166,10 @@ public sealed class RedisCluster : IEngineCluster
     public IReadOnlyList<RotatingRole> Rotating => RedisLogins.Of(_plan);
 
     /// <inheritdoc/>
-    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "servers and Sentinels read these passwords when they start, and know each other by them")];
-
-    /// <inheritdoc/>
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
         RedisLogins.AcceptAsync(_plan, role, logins, target, cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
-        RedisLogins.LogInAsync(_plan, login, target, cancellationToken);
+        RedisLogins.LogInAsync(_plan, role, login, target, cancellationToken);
 }

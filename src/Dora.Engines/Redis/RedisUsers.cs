@@ -41,8 +41,7 @@ internal static class RedisUsers
             new("host", plan.Names.Domain(plan.Names.Cluster)),
             new("port", RedisPlan.Port.ToString(CultureInfo.InvariantCulture)),
         ],
-        Renewable: true,
-        Live: true));
+        Renewable: true));
 
     public static IEnumerable<Violation> Validate(string path, RedisSettings settings)
     {
@@ -72,7 +71,6 @@ internal static class RedisUsers
             return health;
         var admin = RedisAdmin.Of(plan, target);
         var lists = await MemberPoll.AskAsync(target.Members, (member, token) => ListAsync(admin, member, token), TimeProvider.System, cancellationToken).ConfigureAwait(false);
-        health = health with { Holds = Held(plan, target, lists) };
         var needs = lists.OfType<string>().SelectMany(list => Needs(plan, target, list)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
         if (needs.Count == 0)
             return health;
@@ -128,18 +126,6 @@ internal static class RedisUsers
         }
     }
 
-    /// <summary>Secrets of the users whose password, and no other, is in the <c>ACL LIST</c> of every member; pure.</summary>
-    public static IReadOnlyList<string> Held(RedisPlan plan, EngineTarget target, IReadOnlyList<string?> lists) =>
-    [
-        .. plan.Users
-            .Where(user => Password(target, user) is { } password && lists.Count > 0 && lists.All(list => list is not null && Holds(list, user, password)))
-            .Select(user => target.Held(user.Secret)),
-    ];
-
-    private static bool Holds(string list, UserPlan user, string password) => list.Split('\n')
-        .Select(line => line.Split(' '))
-        .Any(words => words.Length > 1 && words[1] == user.Name && words.Where(word => word.StartsWith('#')).SequenceEqual([$"#{Hash(password)}"]));
-
     // Servers write rules down in another form and order than they were given. So a selector that allows nothing names their hash.
     private static string Mark(UserPlan user) => $"~dora-rules:{Hash(string.Join('\n', user.Rules))[..16]}";
 
@@ -169,7 +155,7 @@ internal static class RedisUsers
     private static string Secret(EngineNames names, string user) => $"{names.Cluster}-user-{user}";
 
     private static string? Password(EngineTarget target, UserPlan user) =>
-        target.Secrets.GetValueOrDefault(user.Secret)?.ContainsKey("password") == true ? target.Wanted(user.Secret, "password") : null;
+        target.Secrets.GetValueOrDefault(user.Secret)?.ContainsKey("password") == true ? target.Credential(user.Secret, "password") : null;
 
     private static bool Takes(string[] line, IReadOnlyList<string> hashes) => line.Where(word => word.StartsWith('#')).ToHashSet(StringComparer.Ordinal).SetEquals(hashes);
 

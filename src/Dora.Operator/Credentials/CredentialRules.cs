@@ -43,13 +43,13 @@ public static class CredentialRules
         foreach (var request in engine.Cluster.Credentials())
         {
             if (observed.Credentials.GetValueOrDefault(request.SecretName) is null or SecretReading.Missing or SecretReading.Unknown)
-                yield return new PlanStep.CreateCredential(name, request, owned);
+                yield return new PlanStep.CreateCredential(name, request, owned) { Role = engine.Cluster.Rotating.FirstOrDefault(role => role.Id == request.SecretName) };
             else if (observed.Credentials[request.SecretName] is SecretReading.Found found)
             {
                 if (found.Owned != owned)
                     yield return new PlanStep.SetOwner(KubeTypes.Secrets.Resource, request.SecretName, owned);
-                if (VaultRules.Step(name, request, found, engine.Observed.Health, observed) is { } step)
-                    yield return step;
+                if (observed.Vault.GetValueOrDefault(request.SecretName) is VaultReading.Absent)
+                    yield return new PlanStep.AdoptCredential(name, request);
             }
         }
     }

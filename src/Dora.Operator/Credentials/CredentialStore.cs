@@ -25,6 +25,9 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
     private readonly ConcurrentDictionary<(string? Namespace, string Name), (SecretReading.Found Found, string StackUid, long At)> _kept = new();
     private readonly ConcurrentDictionary<(string? Namespace, string Name), bool> _asked = new();
 
+    /// <summary>The authority, where a stack has one.</summary>
+    internal VaultCredentials Vault => vault;
+
     /// <summary>The Secrets of a stack as they are.</summary>
     /// <param name="stack">The stack.</param>
     /// <param name="names">Names of its Secrets.</param>
@@ -69,7 +72,7 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         // What won in Vault may not be whole: then the next pass says so.
         if (reading is not (null or VaultReading.Found) || (reading is VaultReading.Found found && VaultPlace.Keys(step.Request).Any(key => !found.Fields.ContainsKey(key))))
             return;
-        var fields = reading is VaultReading.Found authority ? Complete(step.Request, authority.Fields) : generated;
+        var fields = reading is VaultReading.Found authority ? Complete(step.Request, authority.Fields, step.Role is { } role ? VaultPlace.Username(authority, role) : null) : generated;
         var meta = names.Meta(step.Request.SecretName);
         var secret = new Secret(
             step.Owned ? meta : meta with { OwnerReferences = null },
@@ -96,21 +99,6 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         if (await FetchAsync(observed.Stack, step.Request.SecretName, cancellationToken).ConfigureAwait(false) is SecretReading.Found found
             && VaultPlace.Keys(step.Request).All(key => found.Fields.GetValueOrDefault(key) is { Length: > 0 }))
             await vault.CreateAsync(observed.Stack, new(step.Engine, step.Request), found.Fields, cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Writes into an existing Secret what Vault holds, and what is derived from it; its other keys stay.</summary>
-    public async Task UpdateAsync(StackObservation observed, PlanStep.UpdateCredential step, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(observed);
-        ArgumentNullException.ThrowIfNull(step);
-        var ns = observed.Stack.Metadata.Namespace;
-        if (observed.Vault.GetValueOrDefault(step.Request.SecretName) is not VaultReading.Found authority)
-            return;
-        var data = new JsonObject();
-        foreach (var (key, value) in Complete(step.Request, authority.Fields, (observed.Credentials.GetValueOrDefault(step.Request.SecretName) as SecretReading.Found)?.Fields.GetValueOrDefault("username")))
-            data[key] = Convert.ToBase64String(Encoding.UTF8.GetBytes(value));
-        await client.PatchAsync(KubeTypes.Secrets, ns, step.Request.SecretName, KubePatch.Merge(new JsonObject { ["data"] = data }), cancellationToken).ConfigureAwait(false);
-        Forget(ns, step.Request.SecretName);
     }
 
     /// <summary>Puts what a server issued under one key of an existing Secret; its other keys stay.</summary>

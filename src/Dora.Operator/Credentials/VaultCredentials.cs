@@ -71,6 +71,9 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         try
         {
             var keys = VaultPlace.Keys(place.Request).ToDictionary(key => key, key => values[key], StringComparer.Ordinal);
+            // Only another user's name than the first one's says anything.
+            if (values.GetValueOrDefault("username") is { } name && place.Request.Fields.FirstOrDefault(field => field.Key == "username")?.Value is { } first && name != first)
+                keys["username"] = name;
             found = new VaultReading.Found(at, keys, await kv.WriteAsync(path, keys, 0, cancellationToken).ConfigureAwait(false));
             LogWritten(logger, stack.Metadata.Namespace, stack.Metadata.Name, at);
         }
@@ -80,6 +83,49 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         }
 
         watched?.Learn(place, found);
+        return found;
+    }
+
+    /// <summary>
+    /// Writes keys of a place over a version that was read, and answers what is there then; other keys of it stay. Whoever else wrote
+    /// meanwhile has won.
+    /// </summary>
+    /// <inheritdoc cref="CreateAsync" path="/exception"/>
+    public async Task<VaultReading> ReplaceAsync(ComplianceStack stack, VaultPlace place, IReadOnlyDictionary<string, string> values, int version, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(place);
+        var settings = stack.Spec.Credentials!.Vault!;
+        _stacks.TryGetValue(ObjectKey.Of(stack), out var watched);
+        // Whether an answer that is lost was a yes is found out by reading.
+        watched?.Learn(place, null);
+        var kv = new KeyValueStore(await Clients.OfAsync(stack, settings.Connection(), cancellationToken).ConfigureAwait(false), settings.Mount);
+        var path = place.Path(stack, settings);
+        try
+        {
+            await kv.PatchAsync(path, values, version, cancellationToken).ConfigureAwait(false);
+            LogWritten(logger, stack.Metadata.Namespace, stack.Metadata.Name, $"{settings.Mount}/{path}");
+        }
+        catch (VaultConflictException)
+        {
+            // Theirs is read now.
+        }
+
+        return await ReadNowAsync(stack, place, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>What Vault holds at this moment; what was kept may be half a minute old.</summary>
+    /// <inheritdoc cref="CreateAsync" path="/exception"/>
+    public async Task<VaultReading> ReadNowAsync(ComplianceStack stack, VaultPlace place, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(place);
+        var settings = stack.Spec.Credentials!.Vault!;
+        var kv = new KeyValueStore(await Clients.OfAsync(stack, settings.Connection(), cancellationToken).ConfigureAwait(false), settings.Mount);
+        var path = place.Path(stack, settings);
+        var found = Reading(place.Request, $"{settings.Mount}/{path}", await kv.ReadAsync(path, cancellationToken: cancellationToken).ConfigureAwait(false));
+        if (_stacks.TryGetValue(ObjectKey.Of(stack), out var watched))
+            watched.Learn(place, found);
         return found;
     }
 
@@ -145,7 +191,7 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
 
     private static VaultReading Reading(CredentialRequest request, string at, KeyValueReading reading) => reading switch
     {
-        KeyValueReading.Found found => new VaultReading.Found(at, VaultPlace.Keys(request).Select(key => (key, Text: found.Text(key))).Where(pair => pair.Text is not null).ToDictionary(pair => pair.key, pair => pair.Text!, StringComparer.Ordinal), found.Version),
+        KeyValueReading.Found found => new VaultReading.Found(at, VaultPlace.Read(request).Select(key => (key, Text: found.Text(key))).Where(pair => pair.Text is not null).ToDictionary(pair => pair.key, pair => pair.Text!, StringComparer.Ordinal), found.Version),
         KeyValueReading.Deleted deleted => new VaultReading.Gone(at, deleted.Version),
         KeyValueReading.Destroyed destroyed => new VaultReading.Gone(at, destroyed.Version),
         _ => new VaultReading.Absent(at),

@@ -50,4 +50,29 @@ public sealed record VaultPlace(string Engine, CredentialRequest Request)
     /// <summary>Keys whose values Vault holds: those that are generated. The others are derived from them, or issued by the server.</summary>
     public static IEnumerable<string> Keys(CredentialRequest request) =>
         request.Fields.Where(field => field is { Value: null, Issued: false }).Select(field => field.Key);
+
+    /// <summary>Keys that are read: the user's name stands beside its password once two users take turns.</summary>
+    public static IEnumerable<string> Read(CredentialRequest request) =>
+        request.Fields.Any(field => field is { Key: UsernameKey, Value: not null }) ? Keys(request).Append(UsernameKey) : Keys(request);
+
+    /// <summary>The user whose password it is; of an entry without a name, as older ones are, the first one.</summary>
+    public static string Username(VaultReading.Found found, RotatingRole role)
+    {
+        ArgumentNullException.ThrowIfNull(found);
+        ArgumentNullException.ThrowIfNull(role);
+        return role.Known(found.Fields.GetValueOrDefault(UsernameKey));
+    }
+
+    /// <summary>What is written for a login; the name only where it may be another one.</summary>
+    public static IReadOnlyDictionary<string, string> Values(RotatingRole role, Login login)
+    {
+        ArgumentNullException.ThrowIfNull(role);
+        ArgumentNullException.ThrowIfNull(login);
+        var values = new Dictionary<string, string>(StringComparer.Ordinal) { [role.Key] = login.Password };
+        if (role.Second is not null)
+            values[UsernameKey] = login.Username;
+        return values;
+    }
+
+    private const string UsernameKey = "username";
 }

@@ -77,33 +77,6 @@ public static class VaultRules
         };
     }
 
-    /// <summary>What to do about a Secret that exists.</summary>
-    public static PlanStep? Step(string engine, CredentialRequest request, SecretReading.Found secret, EngineHealth? health, StackObservation observed)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        ArgumentNullException.ThrowIfNull(observed);
-        return observed.Vault.GetValueOrDefault(request.SecretName) switch
-        {
-            VaultReading.Absent => new PlanStep.AdoptCredential(engine, request),
-            VaultReading.Found found when request.Live && health?.Holds.Contains(new ChangedSecret(found.Version, found.Fields).Held(request.SecretName)) == true && Differs(request, secret, found) => new PlanStep.UpdateCredential(engine, request, found.Version),
-            _ => null,
-        };
-    }
-
-    /// <summary>Values that servers shall hold instead of those in their Secrets; null when there are none.</summary>
-    public static IReadOnlyDictionary<string, ChangedSecret>? Changed(BoundEngine engine, StackObservation observed)
-    {
-        ArgumentNullException.ThrowIfNull(engine);
-        ArgumentNullException.ThrowIfNull(observed);
-        if (observed.Vault.Count == 0)
-            return null;
-        return engine.Cluster.Credentials()
-            .Where(request => request.Live && observed.Credentials.GetValueOrDefault(request.SecretName) is SecretReading.Found secret
-                && observed.Vault.GetValueOrDefault(request.SecretName) is VaultReading.Found found && Differs(request, secret, found))
-            .Select(request => (request.SecretName, Found: (VaultReading.Found)observed.Vault[request.SecretName]))
-            .ToDictionary(pair => pair.SecretName, pair => new ChangedSecret(pair.Found.Version, pair.Found.Fields), StringComparer.Ordinal);
-    }
-
     /// <summary>Condition CredentialsCurrent; null for a stack without Vault. Its texts hold nothing that moves.</summary>
     public static Condition? Condition(StackObservation observed, StackPlan plan)
     {
@@ -111,8 +84,8 @@ public static class VaultRules
         ArgumentNullException.ThrowIfNull(plan);
         if (observed.Stack.Spec.Credentials?.Source != CredentialSource.Vault)
             return null;
-        var requests = plan.Engines.SelectMany(engine => engine.Cluster.Credentials()).Where(request => VaultPlace.Keys(request).Any()).ToList();
-        var problems = requests.Select(request => Problem(request, observed)).OfType<(string Status, string Reason, string Message)>().ToList();
+        var requests = plan.Engines.SelectMany(engine => engine.Cluster.Credentials().Select(request => (Request: request, Live: engine.Cluster.Rotating.Any(role => role.SecretName == request.SecretName)))).Where(pair => VaultPlace.Keys(pair.Request).Any());
+        var problems = requests.Select(pair => Problem(pair.Request, pair.Live, observed)).OfType<(string Status, string Reason, string Message)>().ToList();
         if (problems.Count == 0)
             return new(ConditionTypes.CredentialsCurrent, Conditions.True, "Current", "servers and Secrets hold the passwords that Vault holds");
         // A Vault that does not answer hides everything else.
@@ -121,7 +94,7 @@ public static class VaultRules
         return new(ConditionTypes.CredentialsCurrent, status, reason, StackStatus.Cut(string.Join(" | ", messages)));
     }
 
-    private static (string Status, string Reason, string Message)? Problem(CredentialRequest request, StackObservation observed)
+    private static (string Status, string Reason, string Message)? Problem(CredentialRequest request, bool live, StackObservation observed)
     {
         var name = request.SecretName;
         var secret = observed.Credentials.GetValueOrDefault(name) as SecretReading.Found;
@@ -131,7 +104,7 @@ public static class VaultRules
             VaultReading.Gone gone => (Conditions.False, "CredentialMissing", $"{gone.Path} version {gone.Version} is deleted in Vault: undelete it, or write the passwords again; {Runs}"),
             VaultReading.Absent absent => (Conditions.False, "CredentialMissing", $"Vault has nothing at {absent.Path} yet"),
             VaultReading.Found found when Lacking(request, found) is { } key => (Conditions.False, "CredentialInvalid", $"key '{key}' of {found.Path} in Vault is missing or no text: write it there; {Runs}"),
-            VaultReading.Found found when secret is not null && Differs(request, secret, found) => (Conditions.False, "CredentialPending", request.Live
+            VaultReading.Found found when secret is not null && Differs(request, secret, found) => (Conditions.False, "CredentialPending", live
                 ? $"{found.Path} changed in Vault: the servers are told first, then Secret {name}"
                 : $"{found.Path} changed in Vault, and the servers that use Secret {name} cannot take another password while they run: the change waits; put the old one back if that is not wanted"),
             VaultReading.Found found when secret is null => (Conditions.False, "CredentialPending", $"Secret {name} is not made from {found.Path} yet"),
@@ -146,6 +119,10 @@ public static class VaultRules
     // Something that is not whole in Vault is no wish.
     private static bool Differs(CredentialRequest request, SecretReading.Found secret, VaultReading.Found found) =>
         Lacking(request, found) is null && VaultPlace.Keys(request).Any(key => !Same(secret.Fields.GetValueOrDefault(key) ?? "", found.Fields[key]));
+
+    /// <summary>Whether Vault holds other passwords than a Secret.</summary>
+    internal static bool Differs(CredentialRequest request, SecretReading secret, VaultReading? vault) =>
+        secret is SecretReading.Found held && vault is VaultReading.Found found && Differs(request, held, found);
 
     private static bool Same(string one, string other) => CryptographicOperations.FixedTimeEquals(
         HMACSHA256.HashData(Key, Encoding.UTF8.GetBytes(one)),

@@ -64,7 +64,7 @@ public static class EngineTargets
         var secrets = observed.Credentials
             .Where(pair => pair.Value is SecretReading.Found && pair.Key != authority && pair.Key != records)
             .ToDictionary(pair => pair.Key, pair => ((SecretReading.Found)pair.Value).Fields, StringComparer.Ordinal);
-        return new(Members(engine.Engine.Name, observed), secrets, Changed: Credentials.VaultRules.Changed(engine, observed), Accepted: RotationPlan.Accepted(engine, observed));
+        return new(Members(engine.Engine.Name, observed), secrets, Accepted: RotationPlan.Accepted(engine, observed), Doors: engine.Cluster.Doors is { } doors ? [.. Members(doors, observed).Where(door => door is { Ready: true, Ending: false })] : null);
     }
 
     /// <summary>The pods of one engine, by ordinal.</summary>

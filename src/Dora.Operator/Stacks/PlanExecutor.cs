@@ -88,7 +88,7 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             {
                 if (await rotations.DoAsync(observed, planned, cancellationToken).ConfigureAwait(false))
                 {
-                    LogRotation(logger, observed.Stack.Metadata.Namespace, observed.Stack.Metadata.Name, planned.Step, planned.Role.SecretName);
+                    LogRotation(logger, observed.Stack.Metadata.Namespace, observed.Stack.Metadata.Name, planned.Step, planned.Role.Id);
                     done.Add(planned);
                 }
             }
@@ -99,9 +99,9 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
                 // Words of a driver may quote what it was given: only its kind is told.
-                var words = exception is RotationException or KubeException ? exception.Message : $"the servers did not take it ({exception.GetType().Name})";
-                LogCommandFailed(logger, $"{planned.Step} of {planned.Role.SecretName}", words);
-                failures.Add(new(planned.Role.SecretName, exception is RotationException known ? known.Reason : "RotationFailed", $"{planned.Role.SecretName}: {words}"));
+                var words = exception is RotationException or KubeException or Vault.VaultException ? exception.Message : $"the servers did not take it ({exception.GetType().Name})";
+                LogCommandFailed(logger, $"{planned.Step} of {planned.Role.Id}", words);
+                failures.Add(new(planned.Role.Id, (exception as RotationException)?.Reason ?? (exception as Vault.VaultException)?.Reason ?? "RotationFailed", $"{planned.Role.Id}: {words}"));
             }
         }
 
@@ -160,9 +160,6 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
                 return credentials.CreateAsync(stack, create, new EngineNames(StackPlanner.Context(stack, observed.Images, observed.Capabilities), create.Engine), observed.Vault.GetValueOrDefault(create.Request.SecretName), cancellationToken);
             case PlanStep.AdoptCredential adopt:
                 return credentials.AdoptAsync(observed, adopt, cancellationToken);
-            case PlanStep.UpdateCredential update:
-                LogUpdate(logger, ns, update.Request.SecretName, update.Version);
-                return credentials.UpdateAsync(observed, update, cancellationToken);
             case PlanStep.WriteAuthority authority:
                 LogAuthority(logger, ns, stack.Metadata.Name, authority.Change, authority.SecretName, authority.Generation, authority.Reason);
                 return certificates.WriteAsync(stack, StackPlanner.Context(stack, observed.Images, observed.Capabilities), authority, cancellationToken);
@@ -262,9 +259,6 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} certificate in {Secret}: {Why}")]
     private static partial void LogCertificate(ILogger logger, string? @namespace, string? stack, CertificateChange change, string secret, string why);
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}: Secret {Name} follows version {Version} in Vault, which the servers hold")]
-    private static partial void LogUpdate(ILogger logger, string? @namespace, string name, int version);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: login in {Secret}: {Why}")]
     private static partial void LogLogin(ILogger logger, string? @namespace, string? stack, string secret, string why);

@@ -49,8 +49,6 @@ public sealed class StackEvents(EventRecorder recorder)
             Record(stack, KubeEventType.Normal, "VolumeGrows", "Apply", $"asked for {claim.Size} for {claim.Name}");
         foreach (var adopted in report.Done.OfType<PlanStep.AdoptCredential>())
             Record(stack, KubeEventType.Normal, "CredentialAdopted", "Apply", $"{adopted.Engine}: the passwords of Secret {adopted.Request.SecretName} are in Vault now");
-        foreach (var update in report.Done.OfType<PlanStep.UpdateCredential>())
-            Record(stack, KubeEventType.Normal, "CredentialChanged", "Apply", string.Create(CultureInfo.InvariantCulture, $"{update.Engine}: the servers hold version {update.Version} of Vault, and Secret {update.Request.SecretName} follows"));
         foreach (var member in report.Done.OfType<PlanStep.RestartMember>())
             Record(stack, KubeEventType.Normal, "MemberRestarted", "Restart", $"{member.Engine}: restarted {member.Pod}: {member.Reason}");
         foreach (var command in report.Done.OfType<PlanStep.Command>())
@@ -159,11 +157,13 @@ public sealed class StackEvents(EventRecorder recorder)
         foreach (var (_, role, step) in report.Rotated)
         {
             if (step == RotationStep.Flip)
-                Record(stack, KubeEventType.Normal, "CredentialRotated", "Rotate", $"Secret {role.SecretName} holds a new password, which every server accepts; the old one is accepted for a while");
+                Record(stack, KubeEventType.Normal, "CredentialRotated", "Rotate", $"Secret {role.Id} holds a new password, which every server accepts; the old one is accepted for a while");
             else if (step == RotationStep.Prove)
-                Record(stack, KubeEventType.Normal, "OldCredentialRefused", "Rotate", $"Secret {role.SecretName}: every server refuses the password before this one");
+                Record(stack, KubeEventType.Normal, "OldCredentialRefused", "Rotate", $"Secret {role.Id}: every server refuses the password before this one");
             else if (step == RotationStep.Mend)
-                Record(stack, KubeEventType.Warning, "RotationMended", "Rotate", $"Secret {role.SecretName}: what was kept of its change is gone; servers accept just what it holds");
+                Record(stack, KubeEventType.Warning, "RotationMended", "Rotate", $"Secret {role.Id}: what was kept of its change is gone, or Vault has the old password back; servers accept just what the Secret holds");
+            else if (step == RotationStep.Follow)
+                Record(stack, KubeEventType.Normal, "CredentialChanged", "Rotate", $"Secret {role.Id}: Vault holds another password; the servers are told first");
         }
 
         foreach (var failure in report.RotationFailures)

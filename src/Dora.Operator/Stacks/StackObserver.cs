@@ -58,7 +58,9 @@ public sealed class StackObserver(
         var names = Secrets(stack);
         var wanted = await vault.ReadAsync(stack, names.Passwords, cancellationToken).ConfigureAwait(false);
         // What is created by Vault's word must be known to be missing: else another password would be written there.
-        var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority, .. names.Logins, .. Records(stack)], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
+        var secrets = await credentials.ReadAsync(stack, [.. names.Passwords.Select(place => place.Request.SecretName), .. names.Certificates, .. names.Authority, .. names.Logins], isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false);
+        if (RotationPlan.Asked(stack) || names.Passwords.Any(place => VaultRules.Differs(place.Request, secrets[place.Request.SecretName], wanted.GetValueOrDefault(place.Request.SecretName))))
+            secrets = secrets.Concat(await credentials.ReadAsync(stack, Records(stack), isNew && wanted.Count == 0, cancellationToken).ConfigureAwait(false)).ToDictionary(StringComparer.Ordinal);
         var others = Foreign(stack, names.Certificates, secrets);
         var served = others.Count > 0 && await certManager.ReadAsync(stack, others, live, unreadable, cancellationToken).ConfigureAwait(false);
         var meshServed = await mesh.ReadAsync(stack, live, unreadable, cancellationToken).ConfigureAwait(false);
@@ -98,10 +100,9 @@ public sealed class StackObserver(
         ? [.. wanted.Union((stack.Status?.Certificates ?? []).Select(certificate => certificate.SecretName), StringComparer.Ordinal)]
         : [.. wanted.Where(name => secrets[name] is SecretReading.Found found && CertificateSecrets.IsOfCertManager(found))];
 
-    // What is kept of the change of passwords; nothing is asked for stacks that it does not concern.
-    private static IEnumerable<string> Records(ComplianceStack stack) => RotationPlan.Concerns(stack)
-        ? EngineCatalogue.All.Where(engine => stack.Spec.Engines.ContainsKey(engine.Name)).Select(engine => RotationRecord.SecretName(stack.Metadata.Name!, engine.Name))
-        : [];
+    // What is kept of the change of passwords.
+    private static List<string> Records(ComplianceStack stack) =>
+        [.. EngineCatalogue.All.Where(engine => stack.Spec.Engines.ContainsKey(engine.Name)).Select(engine => RotationRecord.SecretName(stack.Metadata.Name!, engine.Name))];
 
     private (IReadOnlyList<VaultPlace> Passwords, IReadOnlyList<string> Certificates, IReadOnlyList<string> Authority, IReadOnlyList<string> Logins) Secrets(ComplianceStack stack)
     {

@@ -62,7 +62,11 @@ public abstract record PlanStep
     /// <param name="Engine">The engine it belongs to.</param>
     /// <param name="Request">Its keys.</param>
     /// <param name="Owned">Whether it goes with the stack.</param>
-    public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep;
+    public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep
+    {
+        /// <summary>Names that its user may have; null: only one.</summary>
+        public RotatingRole? Role { get; init; }
+    }
 
     /// <summary>Writing of the Secret of the stack's own certificate authority.</summary>
     /// <param name="SecretName">Name of the Secret.</param>
@@ -112,12 +116,6 @@ public abstract record PlanStep
     /// <param name="Engine">The engine it belongs to.</param>
     /// <param name="Request">Its keys.</param>
     public sealed record AdoptCredential(string Engine, CredentialRequest Request) : PlanStep;
-
-    /// <summary>Writing into a Secret what Vault holds and the servers have taken up.</summary>
-    /// <param name="Engine">The engine it belongs to.</param>
-    /// <param name="Request">Its keys.</param>
-    /// <param name="Version">Version in Vault.</param>
-    public sealed record UpdateCredential(string Engine, CredentialRequest Request, int Version) : PlanStep;
 
     /// <summary>Writing of the Secret of a login that Vault gives.</summary>
     /// <param name="Engine">The engine that it opens.</param>

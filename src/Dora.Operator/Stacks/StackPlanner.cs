@@ -131,7 +131,7 @@ public static class StackPlanner
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
 
-        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)).Concat(Operator.Certificates.VaultPkiRules.Check(stack.Spec)))
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)).Concat(MaintenanceSettings.Check(stack.Spec.Maintenance)).Concat(Operator.Certificates.VaultPkiRules.Check(stack.Spec)))
             yield return violation;
     }
 

@@ -130,7 +130,7 @@ public sealed class MongoDbSettingsTests
         var requests = Engines.Bind("mongodb", "{instances: 3, users: [{name: alice, roles: [{role: read, database: sales}]}]}").Credentials();
         Assert.Equal(["payments-mongodb-internal", "payments-mongodb-app", "payments-mongodb-user-alice"], requests.Select(request => request.SecretName));
         Assert.Equal(
-            "mongodb://alice:{password}@payments-mongodb-0.payments-mongodb-members.compliance.svc:27017,payments-mongodb-1.payments-mongodb-members.compliance.svc:27017,payments-mongodb-2.payments-mongodb-members.compliance.svc:27017/sales?replicaSet=rs0&authSource=admin&authMechanism=SCRAM-SHA-256&tls=true",
+            "mongodb://{username}:{password}@payments-mongodb-0.payments-mongodb-members.compliance.svc:27017,payments-mongodb-1.payments-mongodb-members.compliance.svc:27017,payments-mongodb-2.payments-mongodb-members.compliance.svc:27017/sales?replicaSet=rs0&authSource=admin&authMechanism=SCRAM-SHA-256&tls=true",
             requests[2].Fields.Single(field => field.Key == "uri").Value);
     }
 

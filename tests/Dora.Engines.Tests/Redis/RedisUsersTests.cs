@@ -50,20 +50,6 @@ public sealed class RedisUsersTests
     }
 
     [Fact]
-    public void A_changed_password_is_held_when_every_member_has_it_and_no_other()
-    {
-        var plan = Plan(new RedisUser("reports"));
-        var secret = plan.Users.Single(user => user.Name == "reports").Secret;
-        var target = Target("old") with { Changed = new Dictionary<string, ChangedSecret> { [secret] = new(3, new Dictionary<string, string> { ["password"] = "new" }) } };
-        var (old, changed, both) = ($"user reports on #{Hash("old")}", $"user reports on #{Hash("new")} ~x", $"user reports on #{Hash("new")} #{Hash("old")}");
-        Assert.Equal([$"{secret}@3"], RedisUsers.Held(plan, target, [changed, changed]));
-        Assert.All(new string?[]?[] { [changed, old], [changed, null], [both], [], ["user other on #" + Hash("new")] }, lists => Assert.Empty(RedisUsers.Held(plan, target, lists!)));
-        Assert.Equal([secret], RedisUsers.Held(plan, Target("old"), [old]));
-        Assert.Contains("SetUser/reports", RedisUsers.Needs(plan, target, old));
-        Assert.DoesNotContain("SetUser/reports", RedisUsers.Needs(plan, target, $"user reports on #{Hash("new")} ({RedisUsersMark(plan)} -@all)"));
-    }
-
-    [Fact]
     public void Users_that_the_servers_need_are_never_removed() =>
         Assert.Empty(RedisUsers.Needs(Plan(), Target(null), "user default off\nuser admin on\nuser replica on\nuser sentinel on\nuser migrate on\nuser app on"));
 

@@ -54,6 +54,10 @@ internal static class StackRows
         new("overlap as long as the interval", Credentials("rotation: {interval: 2d, overlap: 48h}"), "spec.credentials.rotation.overlap", LongOverlap),
         new("overlap longer than the interval in another unit", Credentials("rotation: {interval: 1w, overlap: 8d}"), "spec.credentials.rotation.overlap", LongOverlap),
         new("default overlap with an interval as short", Credentials("rotation: {interval: 1h}"), "spec.credentials.rotation.overlap", LongOverlap),
+        new("window with seconds", Maintenance("cron: '0 0 2 * * *', duration: 2h"), "spec.maintenance.windows[0].cron", "should match"),
+        new("window without a duration", Maintenance("cron: '0 2 * * *'"), "spec.maintenance.windows[0].duration", "Required value"),
+        new("window of days", Maintenance("cron: '0 2 * * *', duration: 2d"), "spec.maintenance.windows[0].duration", "should match"),
+        new("window in a zone that is no name", Maintenance("cron: '0 2 * * *', duration: 2h, timeZone: '+02:00'"), "spec.maintenance.windows[0].timeZone", "should match"),
         new("issuerRef without cert-manager", Tls("issuerRef: {name: corporate}"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
         new("cert-manager without issuerRef", Tls("issuer: CertManager"), "spec.tls.issuerRef", "issuerRef belongs to issuer CertManager, which needs it"),
         new("vault without Vault", Tls("vault: {pkiRole: db}"), "spec.tls.vault", "vault belongs to issuer Vault, which needs it"),
@@ -184,6 +188,9 @@ internal static class StackRows
     private static string InfluxDb(string settings) => Engines($"influxdb: {{{settings}}}");
 
     private static string Credentials(string settings) => $"{{tier: Development, credentials: {{{settings}}}, engines: {{redis: {{}}}}}}";
+
+    private static string Maintenance(string settings) => $"{{tier: Development, maintenance: {{windows: [{{{settings}}}]}}, engines: {{redis: {{}}}}}}";
+
     private static string Tls(string settings) => $"{{tier: Development, engines: {{redis: {{}}}}, tls: {{{settings}}}}}";
 
     private static string Redis(string settings) => Engines($"redis: {{{settings}}}");

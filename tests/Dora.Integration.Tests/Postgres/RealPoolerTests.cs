@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Dora.Engines;
 using Dora.Engines.Postgres;
+using Dora.Integration.Tests.Rotation;
 using Npgsql;
 using Xunit;
 
@@ -88,7 +89,7 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
         await using var lookup = server.Source(PostgresPlan.PoolerUser, Password, "app");
         Assert.StartsWith("SCRAM-SHA-256$", (string?)await ScalarAsync(lookup, "SELECT phash FROM pooler.user_lookup('app')"), StringComparison.Ordinal);
         foreach (var role in (string[])["postgres", "pooler", "nobody"])
-            Assert.Equal(DBNull.Value, await ScalarAsync(lookup, $"SELECT phash FROM pooler.user_lookup('{role}')"));
+            Assert.Null(await ScalarAsync(lookup, $"SELECT phash FROM pooler.user_lookup('{role}')"));
         await Assert.ThrowsAsync<PostgresException>(() => ScalarAsync(lookup, "SELECT rolpassword FROM pg_authid LIMIT 1"));
         await using var app = server.Source("app", Password, "app");
         await Assert.ThrowsAsync<PostgresException>(() => ScalarAsync(app, "SELECT phash FROM pooler.user_lookup('clerk')"));
@@ -128,6 +129,36 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
                 return false;
             }
         }
+    }
+
+    [Fact]
+    public async Task Who_comes_through_the_pooler_never_sees_a_failed_login_and_the_old_one_is_refused_there()
+    {
+        var role = PostgresLogins.Of(Plan).Single(role => role.Username == "clerk");
+        var servers = new RealLogins(
+            role,
+            async logins =>
+            {
+                await using var superuser = PostgresSql.Source(Plan, Target(), "127.0.0.1", server.Port);
+                await PostgresLogins.AcceptAsync(Plan, role, logins, superuser, Token);
+            },
+            async login =>
+            {
+                await using var direct = server.Source(login.Username, login.Password, "ledger");
+                await using var through = Source(login.Username, login.Password, "ledger");
+                return [new("payments-postgres-0", await PostgresLogins.LogInAsync(direct, Token)), new("payments-postgres-pooler-0", await PostgresLogins.LogInAsync(through, Token))];
+            });
+        await using var run = await RotationRun.StartAsync("postgres", servers, new("clerk", Password), "{roles: [{name: clerk}]}");
+        for (var turn = 0; turn < 2; turn++)
+        {
+            await run.RotateAsync($"turn {turn}", async login =>
+            {
+                await using var application = Source(login.Username, login.Password, "ledger");
+                Assert.Equal("clerk", await ScalarAsync(application, "SELECT current_user::text"));
+            });
+        }
+
+        await servers.Accept([new("clerk", Password)]);
     }
 
     [Fact]

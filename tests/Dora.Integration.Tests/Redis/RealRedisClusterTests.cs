@@ -204,6 +204,26 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
         Assert.Equal(RespKind.Null, (await admin.SendAsync(Token, "ACL", "GETUSER", "stray")).Kind);
     }
 
+    [Fact]
+    public async Task The_servers_own_passwords_change_and_members_follow_and_hand_over_keys_with_them()
+    {
+        await using var client = new ClusterClient(pods);
+        await WriteAsync(client, "handed", 200);
+        await using (var own = new OwnPasswords(pods.Plan, () => pods.Target, pods.ChangePassword))
+        {
+            await own.RotateAsync();
+            await pods.HealthyAsync();
+            await pods.StopAsync(4);
+            await pods.HealthyAsync();
+            // Slots of members that hold keys go to one that is new.
+            pods.Scale(4, 1);
+            await pods.HealthyAsync();
+        }
+
+        Assert.Equal(4, (await ClusterProbe.ViewAsync(pods.Plan, pods.Target, Token)).Shards.Count);
+        await AssertReadAsync(client, "handed", 200);
+    }
+
     private async Task<string?> PingAsync(MemberPod member, string user)
     {
         try

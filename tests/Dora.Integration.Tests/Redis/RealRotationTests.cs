@@ -16,7 +16,7 @@ public sealed class RealRotationTests(RedisPods pods)
     {
         await pods.HealthyAsync();
         var role = RedisLogins.Of(pods.Plan)[0];
-        var servers = new RealLogins(role, logins => RedisLogins.AcceptAsync(pods.Plan, role, logins, pods.Target, Token), login => RedisLogins.LogInAsync(pods.Plan, login, pods.Target, Token));
+        var servers = new RealLogins(role, logins => RedisLogins.AcceptAsync(pods.Plan, role, logins, pods.Target, Token), login => RedisLogins.LogInAsync(pods.Plan, role, login, pods.Target, Token));
         await using var run = await RotationRun.StartAsync("redis", servers, new("app", RedisPods.AppPassword));
         try
         {
@@ -48,17 +48,38 @@ public sealed class RealRotationTests(RedisPods pods)
             await RedisLogins.AcceptAsync(pods.Plan, role, both, pods.Target, Token);
             await pods.StopAsync(2);
             var health = await pods.HealthyAsync();
-            Assert.Equal(LoginAnswer.Refused, (await RedisLogins.LogInAsync(pods.Plan, both[1], pods.Target, Token))[2].Answer);
+            Assert.Equal(LoginAnswer.Refused, (await RedisLogins.LogInAsync(pods.Plan, role, both[1], pods.Target, Token))[2].Answer);
             health = await RedisUsers.CompleteAsync(pods.Plan, target, health, Token);
             Assert.Contains("SetUser/app", health.Needs);
             foreach (var command in RedisUsers.Decide(new(Health: health)).Where(command => command.Subject == "app"))
                 await RedisUsers.ExecuteAsync(pods.Plan, command, target, Token);
             foreach (var login in both)
-                Assert.All(await RedisLogins.LogInAsync(pods.Plan, login, pods.Target, Token), answer => Assert.Equal(LoginAnswer.Accepted, answer.Answer));
+                Assert.All(await RedisLogins.LogInAsync(pods.Plan, role, login, pods.Target, Token), answer => Assert.Equal(LoginAnswer.Accepted, answer.Answer));
         }
         finally
         {
             await RedisLogins.AcceptAsync(pods.Plan, role, [both[0]], pods.Target, Token);
         }
+    }
+
+    [Fact]
+    public async Task The_servers_own_passwords_change_and_replicas_Sentinels_and_scripts_go_on()
+    {
+        await pods.HealthyAsync();
+        await using (var own = new OwnPasswords(pods.Plan, () => pods.Target, pods.ChangePassword))
+        {
+            await own.RotateAsync();
+
+            // With what they were told: a member that starts anew follows, and the Sentinels elect another master.
+            await pods.StopAsync(2);
+            var health = await pods.HealthyAsync();
+            Assert.Equal(3, health.Members.Count(member => member.Serving));
+            var master = Enumerable.Range(0, RedisPods.Members).Single(ordinal => pods.Plan.Names.Pod(ordinal) == health.Primary);
+            await pods.StopAsync(master);
+            await pods.HealthAsync(found => found.Primary is { } primary && primary != health.Primary);
+            Assert.Equal(EngineVerdict.Healthy, (await pods.HealthyAsync()).Verdict);
+        }
+
+        await pods.HealthyAsync();
     }
 }

@@ -15,7 +15,9 @@ public sealed class RedisClusterPods : IAsyncLifetime
 {
     public const string AdminPassword = "admin-Qp4x8Lz1Wn6d";
     public const string AppPassword = "app-Rb2m7Ty5Ks0h";
-    private const string MigratePassword = "migrate-Uc9v3Ej6Fg1a";
+
+    /// <summary>Passwords of the servers' own users, by key of their Secret.</summary>
+    private IReadOnlyDictionary<string, string> passwords = new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = "replica-Hd5y0Oi8Zx3q", ["migrate-password"] = "migrate-Uc9v3Ej6Fg1a" };
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-redis-cluster-{System.Environment.ProcessId}");
     private readonly IReadOnlyDictionary<string, string> certificate = RedisAuthority.Issue(Of(3, 1));
@@ -32,7 +34,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
         [.. Enumerable.Range(0, Replicas).Select(Member)],
         new Dictionary<string, IReadOnlyDictionary<string, string>>(Plan.Users.Select(user => KeyValuePair.Create<string, IReadOnlyDictionary<string, string>>(user.Secret, new Dictionary<string, string> { ["password"] = Password(user.Name) })))
         {
-            [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["migrate-password"] = MigratePassword },
+            [Plan.Names.InternalSecret] = passwords,
             [Plan.Names.CertificateSecret] = certificate,
         });
 
@@ -60,6 +62,14 @@ public sealed class RedisClusterPods : IAsyncLifetime
 
     /// <summary>Asks for other parameters; members that start from now on have them in their files.</summary>
     internal void Configure(string policy, IReadOnlyDictionary<string, string> parameters) => Plan = Plan with { Policy = policy, Parameters = parameters };
+
+    /// <summary>The Secret of the servers' own users changes: at once for the operator, and where the members have it mounted.</summary>
+    public void ChangePassword(string key, string password)
+    {
+        passwords = new Dictionary<string, string>(passwords) { [key] = password };
+        foreach (var ordinal in running.Keys)
+            PodRoot.Write(Root(ordinal), "secret", passwords);
+    }
 
     /// <summary>Starts what does not run, as the kubelet would.</summary>
     public void Start()
@@ -161,7 +171,7 @@ public sealed class RedisClusterPods : IAsyncLifetime
         // Pods have an address each; here the servers share a machine.
         PodRoot.Write(root, "config", RedisConfig.Render(Plan).ToDictionary(file => file.Key, file => file.Key == "redis.conf" ? $"{file.Value}bind {Address(ordinal)}\n" : file.Value));
         PodRoot.Write(root, "tls", certificate);
-        PodRoot.Write(root, "secret", new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = "replica-Hd5y0Oi8Zx3q", ["migrate-password"] = MigratePassword });
+        PodRoot.Write(root, "secret", passwords);
         PodRoot.Write(root, "secret-app", new Dictionary<string, string> { ["app-password"] = AppPassword });
         PodRoot.Write(root, "memory", RedisConfig.Memory(Plan, Observed(null)));
     }

@@ -30,6 +30,7 @@ public sealed class RedisPods : IAsyncLifetime
     private readonly ConcurrentDictionary<(int Ordinal, string Container), ChildProcess> running = [];
     private readonly CancellationTokenSource ending = new();
     private IReadOnlyDictionary<string, string> certificate = new Dictionary<string, string>();
+    private IReadOnlyDictionary<string, string> passwords = new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = ReplicaPassword, ["sentinel-password"] = SentinelPassword };
     private Task probing = Task.CompletedTask;
 
     internal RedisPlan Plan { get; private set; } = RedisPlan.Of(
@@ -40,7 +41,7 @@ public sealed class RedisPods : IAsyncLifetime
         [.. Enumerable.Range(0, Members).Select(ordinal => new MemberPod(Plan.Names.Pod(ordinal), ordinal, Address(ordinal), true, null))],
         new Dictionary<string, IReadOnlyDictionary<string, string>>
         {
-            [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = AdminPassword },
+            [Plan.Names.InternalSecret] = passwords,
             [Plan.Names.CertificateSecret] = certificate,
         });
 
@@ -56,6 +57,14 @@ public sealed class RedisPods : IAsyncLifetime
         certificate = RedisAuthority.Issue(Plan);
         foreach (var ordinal in Enumerable.Range(0, Members))
             Write(ordinal, "tls", certificate);
+    }
+
+    /// <summary>The Secret of the servers' own users changes: at once for the operator, and where the members have it mounted.</summary>
+    public void ChangePassword(string key, string password)
+    {
+        passwords = new Dictionary<string, string>(passwords) { [key] = password };
+        foreach (var ordinal in Enumerable.Range(0, Members))
+            Write(ordinal, "secret", passwords);
     }
 
     /// <summary>Starts what does not run, as the kubelet would, and probes until the engine is healthy and takes writes.</summary>
@@ -194,7 +203,7 @@ public sealed class RedisPods : IAsyncLifetime
     {
         PodRoot.Prepare(Root(ordinal), Enumerable.Range(0, Members).Select(other => $"{Address(other)} {Plan.Names.MemberHost(other)}\n"));
         WriteConfig(ordinal);
-        Write(ordinal, "secret", new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["replica-password"] = ReplicaPassword, ["sentinel-password"] = SentinelPassword });
+        Write(ordinal, "secret", passwords);
         Write(ordinal, "secret-app", new Dictionary<string, string> { ["app-password"] = AppPassword });
         Write(ordinal, "memory", RedisConfig.Memory(Plan, EngineObservation.None));
     }

@@ -121,7 +121,7 @@ internal static class PlansOfEveryKind
 
     /// <summary>
     /// All that was planned exists, and nothing of it is as wanted: claims and Secrets have the other owner, claims are too small,
-    /// no pod carries a role or runs the newest template, a database is missing, and Vault holds newer passwords or none.
+    /// no pod carries a role or runs the newest template, a database is missing, and Vault holds no passwords.
     /// </summary>
     private static StackObservation Running(ComplianceStack stack, StackPlan plan)
     {
@@ -135,10 +135,7 @@ internal static class PlansOfEveryKind
         {
             string[] names = [.. Enumerable.Range(0, engine.Cluster.Instances).Select(ordinal => $"{engine.Cluster.WorkloadName}-{ordinal}")];
             pods.AddRange(names.Select(name => new Pod(new(name, stack.Metadata.Namespace, Uid: name, Labels: Identity(stack, engine)))));
-            health[engine.Engine.Name] = new(EngineVerdict.Degraded, [.. names.Select(name => new MemberHealth(name, MemberRole.Replica, Serving: true))], names[0], null, "", ["CreateAppDatabase"])
-            {
-                Holds = [.. engine.Cluster.Credentials().Select(request => $"{request.SecretName}@2")],
-            };
+            health[engine.Engine.Name] = new(EngineVerdict.Degraded, [.. names.Select(name => new MemberHealth(name, MemberRole.Replica, Serving: true))], names[0], null, "", ["CreateAppDatabase"]);
             foreach (var name in engine.Cluster.RuntimeConfigMaps)
             {
                 var map = Manifest.Of(KubeTypes.ConfigMaps, new(new(name, stack.Metadata.Namespace, Labels: Identity(stack, engine))));
@@ -154,7 +151,7 @@ internal static class PlansOfEveryKind
             secrets[name] = secret;
         var vault = plan.Engines.SelectMany(engine => engine.Cluster.Credentials()).ToDictionary(
             request => request.SecretName,
-            request => request.Live ? new VaultReading.Found("kv/x", request.Fields.ToDictionary(field => field.Key, _ => "newer"), 2) : (VaultReading)new VaultReading.Absent("kv/x"));
+            request => (VaultReading)new VaultReading.Absent("kv/x"));
         return StackObservation.Nowhere(stack, new()) with { Now = certificates.Now, Live = live, Pods = pods, Health = health, Credentials = secrets, Vault = vault };
     }
 

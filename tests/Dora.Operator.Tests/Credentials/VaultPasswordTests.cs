@@ -77,19 +77,19 @@ public sealed class VaultPasswordTests
         await stack.UntilCurrentAsync();
         var old = stack.Secret(VaultStack.Clerk);
         await stack.Setup.WriteAsync(ClerkPath, new() { ["password"] = "chosen by a person" });
-        stack.DatabaseUp = false;
+        stack.Servers!.Silent.Add(1);
         var began = stack.Clock.Elapsed;
         await stack.UntilAsync(() => stack.Condition == ("False", "CredentialPending"));
         await stack.PassAsync();
-        Assert.Equal((old, old), (stack.Secret(VaultStack.Clerk), stack.Database[VaultStack.Clerk]));
+        Assert.Equal(old, stack.Secret(VaultStack.Clerk));
         Assert.InRange(stack.Clock.Elapsed - began, TimeSpan.Zero, TimeSpan.FromMinutes(1));
 
-        stack.DatabaseUp = true;
-        await stack.PassAsync();
-        Assert.Equal(("chosen by a person", old), (stack.Database[VaultStack.Clerk], stack.Secret(VaultStack.Clerk)));
-        await stack.PassAsync();
-        Assert.Equal("chosen by a person", stack.Secret(VaultStack.Clerk));
-        Assert.Equal("clerk", stack.Secret(VaultStack.Clerk, "username"));
+        stack.Servers.Silent.Clear();
+        await stack.UntilAsync(() => stack.Secret(VaultStack.Clerk) == "chosen by a person");
+        // The other user has it, so that nobody who still has the old one is refused; and Vault says so.
+        Assert.Equal(("clerk.b", "clerk.b"), (stack.Secret(VaultStack.Clerk, "username"), await stack.InVaultAsync(VaultStack.Clerk, "username")));
+        Assert.Contains(new("clerk", old!), stack.Servers.Of(0, VaultStack.Clerk));
+        await stack.UntilProvenAsync(VaultStack.Clerk);
         await stack.UntilCurrentAsync();
         await stack.AssertOnePasswordAsync();
     }
@@ -120,10 +120,11 @@ public sealed class VaultPasswordTests
         await stack.Setup.WriteAsync(ClerkPath, JsonNode.Parse(values)!.AsObject());
         await stack.UntilAsync(() => stack.Condition == ("False", "CredentialInvalid"));
         await stack.PassAsync();
-        Assert.Equal((old, old), (stack.Secret(VaultStack.Clerk), stack.Database[VaultStack.Clerk]));
+        Assert.Equal(old, stack.Secret(VaultStack.Clerk));
+        Assert.Equal([new("clerk", old!)], stack.Servers!.Of(0, VaultStack.Clerk));
         await stack.Setup.WriteAsync(ClerkPath, new() { ["password"] = "mended" });
         await stack.UntilCurrentAsync();
-        Assert.Equal("mended", stack.Database[VaultStack.Clerk]);
+        Assert.Equal("mended", stack.Secret(VaultStack.Clerk));
     }
 
     [Fact]
@@ -135,7 +136,8 @@ public sealed class VaultPasswordTests
         await stack.Setup.DeleteAsync(ClerkPath);
         await stack.UntilAsync(() => stack.Condition == ("False", "CredentialMissing"));
         await stack.PassAsync();
-        Assert.Equal((old, old, null), (stack.Secret(VaultStack.Clerk), stack.Database[VaultStack.Clerk], await stack.InVaultAsync(VaultStack.Clerk)));
+        Assert.Equal((old, null), (stack.Secret(VaultStack.Clerk), await stack.InVaultAsync(VaultStack.Clerk)));
+        Assert.Equal([new("clerk", old!)], stack.Servers!.Of(0, VaultStack.Clerk));
     }
 
     [Theory]
@@ -155,7 +157,7 @@ public sealed class VaultPasswordTests
         {
             var (plan, _) = await stack.PassAsync();
             Assert.Empty(plan.Violations);
-            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.UpdateCredential or PlanStep.AdoptCredential);
+            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.AdoptCredential);
             Assert.Equal(said, stack.Status!.Conditions!.Single(condition => condition.Type == "CredentialsCurrent").Message);
             stack.Clock.Advance(TimeSpan.FromSeconds(17));
         }
@@ -205,7 +207,7 @@ public sealed class VaultPasswordTests
         {
             stack.Clock.Advance(TimeSpan.FromSeconds(10));
             var (plan, _) = await stack.PassAsync();
-            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.UpdateCredential or PlanStep.AdoptCredential);
+            Assert.DoesNotContain(plan.Steps, step => step is PlanStep.CreateCredential or PlanStep.AdoptCredential);
         }
 
         Assert.InRange(stack.Calls - before, 5, 5 * 10);

@@ -2,6 +2,7 @@ using Dora.Api;
 using Dora.Engines;
 using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
+using Dora.Operator.Credentials.Rotation;
 using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Tests.Credentials;
@@ -51,7 +52,7 @@ public sealed class VaultRulesTests
     {
         var running = Plan(found: true, _ => _sealed);
         Assert.Empty(running.Violations);
-        Assert.DoesNotContain(running.Steps, step => step is PlanStep.AdoptCredential or PlanStep.CreateCredential or PlanStep.UpdateCredential);
+        Assert.DoesNotContain(running.Steps, step => step is PlanStep.AdoptCredential or PlanStep.CreateCredential);
 
         var fresh = Plan(found: false, _ => _sealed);
         Assert.All(fresh.Violations, violation => Assert.Equal("VaultSealed", violation.Reason));
@@ -80,20 +81,21 @@ public sealed class VaultRulesTests
     }
 
     [Fact]
-    public void A_changed_password_goes_to_the_server_first_and_to_the_Secret_once_every_server_holds_that_version()
+    public void A_changed_password_begins_a_change_of_the_servers_once_all_of_them_serve()
     {
         VaultReading Changed(string name) => name == Clerk ? Found(name, "new", 2) : Found(name);
-        var told = Observed(found: true, Changed);
-        var plan = StackPlanner.Plan(told);
-        Assert.Equal("new", EngineTargets.Of(plan.Engines[0], told).Wanted(Clerk, "password"));
-        Assert.Equal("value", EngineTargets.Of(plan.Engines[0], told).Credential(Clerk, "password"));
-        Assert.DoesNotContain(plan.Steps, step => step is PlanStep.UpdateCredential);
-        Assert.Equal(("False", "CredentialPending"), Condition(told));
-
-        // Held is an older version: what came after it was not told yet.
-        Assert.DoesNotContain(StackPlanner.Plan(Holding(told, Clerk, $"{Clerk}@1")).Steps, step => step is PlanStep.UpdateCredential);
-        var update = Assert.Single(StackPlanner.Plan(Holding(told, $"{Clerk}@2")).Steps.OfType<PlanStep.UpdateCredential>());
-        Assert.Equal((Clerk, 2), (update.Request.SecretName, update.Version));
+        var observed = Observed(found: true, Changed);
+        var records = RotationRecord.SecretName("shop", "postgres");
+        observed = observed with { Credentials = new Dictionary<string, SecretReading>(observed.Credentials) { [records] = new SecretReading.Missing() } };
+        var plan = StackPlanner.Plan(observed);
+        Assert.Equal("value", EngineTargets.Of(plan.Engines[0], observed).Credential(Clerk, "password"));
+        Assert.Empty(plan.Rotations);
+        Assert.Equal(("False", "CredentialPending"), Condition(observed));
+        var health = new EngineHealth(EngineVerdict.Healthy, [new("shop-postgres-0", MemberRole.Primary, true)], "shop-postgres-0", "15.1", "", []);
+        var serving = plan.Engines[0] with { Observed = new(Health: health, Workload: new(new("shop-postgres"))) };
+        Assert.Equal((Clerk, RotationStep.Follow), Assert.Single(RotationPlan.Of([serving], observed).Select(planned => (planned.Role.SecretName, planned.Step))));
+        // What is kept is not known: somebody may be in the middle of a change.
+        Assert.Empty(RotationPlan.Of([serving], observed with { Credentials = new Dictionary<string, SecretReading>(observed.Credentials) { [records] = new SecretReading.Unreadable("no") } }));
     }
 
     [Fact]
@@ -102,8 +104,8 @@ public sealed class VaultRulesTests
         var observed = Observed(found: true, name => name == Internal ? Found(name, "new", 2) : Found(name));
         var plan = StackPlanner.Plan(observed);
         Assert.Empty(plan.Violations);
-        Assert.Equal("value", EngineTargets.Of(plan.Engines[0], observed).Wanted(Internal, "superuser-password"));
-        Assert.DoesNotContain(StackPlanner.Plan(Holding(observed, $"{Internal}@2")).Steps, step => step is PlanStep.UpdateCredential);
+        Assert.Equal("value", EngineTargets.Of(plan.Engines[0], observed).Credential(Internal, "superuser-password"));
+        Assert.Empty(plan.Rotations);
         Assert.Equal(("False", "CredentialPending"), Condition(observed));
         Assert.Contains(Internal, VaultRules.Condition(observed, plan)!.Message, StringComparison.Ordinal);
     }
@@ -114,7 +116,7 @@ public sealed class VaultRulesTests
         var observed = Observed(found: true, name => name == Clerk ? new VaultReading.Found("kv/dora/compliance/shop/postgres/" + Clerk, new Dictionary<string, string>(), 2) : Found(name));
         var plan = StackPlanner.Plan(observed);
         Assert.Empty(plan.Violations);
-        Assert.Equal("value", EngineTargets.Of(plan.Engines[0], observed).Wanted(Clerk, "password"));
+        Assert.Equal("value", EngineTargets.Of(plan.Engines[0], observed).Credential(Clerk, "password"));
         Assert.Equal(("False", "CredentialInvalid"), Condition(observed));
         Assert.Contains("kv/dora/compliance/shop/postgres/" + Clerk, VaultRules.Condition(observed, plan)!.Message, StringComparison.Ordinal);
     }
@@ -132,9 +134,8 @@ public sealed class VaultRulesTests
     public void No_text_holds_a_password()
     {
         var observed = Observed(found: true, name => Found(name, "correct horse", 2));
-        var plan = StackPlanner.Plan(Holding(observed, $"{Clerk}@2"));
-        var target = EngineTargets.Of(plan.Engines[0], observed);
-        Assert.DoesNotContain("correct horse", $"{VaultRules.Condition(observed, plan)} {string.Join(' ', plan.Steps)} {string.Join(' ', observed.Vault.Values)} {target.Changed![Clerk]}", StringComparison.Ordinal);
+        var plan = StackPlanner.Plan(observed);
+        Assert.DoesNotContain("correct horse", $"{VaultRules.Condition(observed, plan)} {string.Join(' ', plan.Steps)} {string.Join(' ', observed.Vault.Values)}", StringComparison.Ordinal);
     }
 
     private static (string, string) Condition(StackObservation observed)
@@ -144,11 +145,6 @@ public sealed class VaultRulesTests
     }
 
     private static StackPlan Plan(bool found, Func<string, VaultReading> vault, string credentials = Settings, bool data = false) => StackPlanner.Plan(Observed(found, vault, credentials, data));
-
-    private static StackObservation Holding(StackObservation observed, params string[] names) => observed with
-    {
-        Health = new Dictionary<string, EngineHealth> { ["postgres"] = new(EngineVerdict.Healthy, [], "shop-postgres-0", "15.1", "", []) { Holds = names } },
-    };
 
     private static VaultReading Found(string name) => Found(name, "value");
 
@@ -166,7 +162,7 @@ public sealed class VaultRulesTests
         var requests = StackPlanner.Plan(nowhere).Engines.SelectMany(engine => engine.Cluster.Credentials()).ToList();
         return nowhere with
         {
-            Credentials = requests.ToDictionary(request => request.SecretName, request => found ? new SecretReading.Found(request.Fields.ToDictionary(field => field.Key, _ => "value"), false) : (SecretReading)new SecretReading.Missing()),
+            Credentials = requests.ToDictionary(request => request.SecretName, request => found ? new SecretReading.Found(request.Fields.ToDictionary(field => field.Key, field => field.Key == "username" ? field.Value! : "value"), false) : (SecretReading)new SecretReading.Missing()),
             Vault = requests.ToDictionary(request => request.SecretName, request => vault(request.SecretName)),
         };
     }

@@ -1,4 +1,6 @@
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Client;
@@ -7,7 +9,9 @@ using Dora.Kubernetes.Runtime;
 using Dora.Operator.Certificates;
 using Dora.Operator.Credentials;
 using Dora.Operator.Credentials.Database;
+using Dora.Operator.Credentials.Rotation;
 using Dora.Operator.Stacks;
+using Dora.Operator.Tests.Credentials.Rotation;
 using Dora.Testing;
 using Dora.Testing.Vault;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -16,12 +20,13 @@ namespace Dora.Operator.Tests.Credentials;
 
 /// <summary>
 /// The stack <c>shop</c> with passwords from a scripted Vault: the operator's own parts on an in-memory API server, pass by pass,
-/// on a clock of the test. The database is a table of the passwords that it was told.
+/// on a clock of the test. The servers are tables of logins; what stands in a Secret opens each of them after every single change.
 /// </summary>
 internal sealed class VaultStack : IAsyncDisposable
 {
     public const string Folder = "dora/compliance/shop/postgres";
     public const string Clerk = "shop-postgres-role-clerk";
+    public const string Records = "shop-postgres-rotation";
     public const string Internal = "shop-postgres-internal";
 
     private static readonly ObjectKey _key = new(OperatorHost.Namespace, "shop");
@@ -31,6 +36,7 @@ internal sealed class VaultStack : IAsyncDisposable
     private readonly KubeClient _client;
     private readonly HealthStore _health = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly SemaphoreSlim _changed = new(0);
     private readonly ClusterView _view;
     private readonly Task _viewing;
     private StackObserver _observer = null!;
@@ -44,7 +50,7 @@ internal sealed class VaultStack : IAsyncDisposable
         (_host, Server, Clock, Setup) = (host, server, clock, new(server.Address, server.RootToken));
         _client = new(new(host.Server.Address), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
         var journal = new WriteJournal(TimeProvider.System);
-        _view = new(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => { }, journal.Removed, TimeProvider.System, NullLogger.Instance);
+        _view = new(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => _changed.Release(), journal.Removed, TimeProvider.System, NullLogger.Instance);
         _viewing = _view.RunAsync(_stop.Token);
         Restart(journal);
     }
@@ -55,15 +61,18 @@ internal sealed class VaultStack : IAsyncDisposable
 
     public VaultSetup Setup { get; }
 
-    /// <summary>Passwords that the database was told, by Secret.</summary>
-    public Dictionary<string, string> Database { get; } = [];
+    /// <summary>The servers.</summary>
+    public ScriptedLogins? Servers { get; private set; }
 
-    /// <summary>Whether the database takes commands.</summary>
-    public bool DatabaseUp { get; set; } = true;
+    /// <summary>Another value of the annotation that asks for new passwords; null: none.</summary>
+    public string? Asked { get; set; }
 
     public ComplianceStackStatus? Status { get; private set; }
 
     public (string Status, string Reason) Condition => Status?.Conditions.Find(ConditionTypes.CredentialsCurrent) is { } found ? (found.Status, found.Reason) : ("", "");
+
+    /// <summary>How far the change of a Secret's password is.</summary>
+    public RotationPhase? Phase(string secret) => Status?.Rotations?.FirstOrDefault(rotation => rotation.SecretName == secret)?.Phase;
 
     public static string Spec(string settings = "", string source = "Vault", string address = "") =>
         source == "Vault"
@@ -101,7 +110,7 @@ internal sealed class VaultStack : IAsyncDisposable
         _logins = new(_vault.Clients, _ => { }, Clock, NullLogger<DatabaseLoginSource>.Instance);
         var credentials = new CredentialStore(_client, _vault, Clock);
         _observer = new(_view, credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
-        _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
+        _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance, Clock);
     }
 
     public string Address => Server.Address.ToString().TrimEnd('/');
@@ -112,12 +121,13 @@ internal sealed class VaultStack : IAsyncDisposable
     public async Task<(StackPlan Plan, ExecutionReport Report)> PassAsync()
     {
         var cancelled = TestContext.Current.CancellationToken;
-        var observed = (await Clock.DrivingAsync(_observer.LoadAsync(_key, cancelled)))!;
+        var observed = (await Clock.DrivingAsync(_observer.LoadAsync(_key, cancelled)))! with { Now = Clock.GetUtcNow() };
         var plan = StackPlanner.Plan(observed);
         var report = await Clock.DrivingAsync(_executor.ExecuteAsync(observed, plan, cancelled));
-        foreach (var engine in plan.Engines)
-            _health.Set(_key, new Dictionary<string, EngineHealth> { [engine.Engine.Name] = Probe(engine, EngineTargets.Of(engine, observed)) });
+        plan = WithServers(plan, observed);
+        report = await Clock.DrivingAsync(_executor.RotateAsync(report, observed, plan, cancelled));
         Status = StackStatus.Calculate(observed, plan, report, _health.Of(_key), Clock.GetUtcNow());
+        await RememberAsync();
         await Clock.DrivingAsync(SettledAsync());
         return (plan, report);
     }
@@ -136,6 +146,20 @@ internal sealed class VaultStack : IAsyncDisposable
         Assert.Fail($"not after {passes} passes: {string.Join("; ", (Status?.Conditions ?? []).Select(condition => $"{condition.Type}={condition.Status} {condition.Reason} {condition.Message}"))}");
     }
 
+    /// <summary>Until applications hold a password and the one before it is refused. The overlap is over at once; a sealed Vault is unsealed.</summary>
+    public async Task UntilProvenAsync(string secret)
+    {
+        await UntilAsync(() => Reached(RotationPhase.Overlapping));
+        Clock.Advance(TimeSpan.FromHours(1));
+        await UntilAsync(() => Reached(RotationPhase.Proven));
+
+        bool Reached(RotationPhase phase)
+        {
+            Server.Sealed = false;
+            return Phase(secret) == phase;
+        }
+    }
+
     public Task UntilCurrentAsync() => UntilAsync(() => Condition == ("True", "Current"));
 
     public string? Secret(string name, string key = "password") =>
@@ -143,16 +167,22 @@ internal sealed class VaultStack : IAsyncDisposable
 
     public void DeleteSecret(string name) => _host.Server.Delete(KubeTypes.Secrets.Resource, OperatorHost.Namespace, name);
 
+    /// <summary>A password as somebody writes it into a Secret.</summary>
+    public void WriteSecret(string name, string password) =>
+        _host.Server.Patch(KubeTypes.Secrets.Resource, OperatorHost.Namespace, name, new JsonObject { ["data"] = new JsonObject { ["password"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(password)) } });
+
     /// <summary>As if nothing had ever been.</summary>
     public async Task ResetAsync()
     {
+        if (_host.Find(KubeTypes.Secrets.Resource, Records) is not null)
+            DeleteSecret(Records);
         foreach (var name in Secrets)
         {
             DeleteSecret(name);
             await Setup.DeleteAsync($"{Folder}/{name}", metadata: true);
         }
 
-        Database.Clear();
+        Servers = null;
         Restart();
     }
 
@@ -161,7 +191,7 @@ internal sealed class VaultStack : IAsyncDisposable
     [
         .. _host.Server.All(KubeTypes.Secrets.Resource)
             .Select(secret => (string)secret["metadata"]!["name"]!)
-            .Where(name => name != "shop-ca" && !name.EndsWith("-tls", StringComparison.Ordinal))
+            .Where(name => name is not ("shop-ca" or Records) && !name.EndsWith("-tls", StringComparison.Ordinal))
             .Order(StringComparer.Ordinal),
     ];
 
@@ -173,13 +203,17 @@ internal sealed class VaultStack : IAsyncDisposable
     /// <summary>Every password is the same in Vault, in its Secret and in the database.</summary>
     public async Task AssertOnePasswordAsync()
     {
+        if (_host.Find(KubeTypes.Secrets.Resource, Records) is not null)
+            DeleteSecret(Records);
         foreach (var name in Secrets)
         {
             var inVault = await Setup.ReadAsync($"{Folder}/{name}");
             foreach (var (key, value) in inVault!)
                 Assert.Equal((string?)value, Secret(name, key));
-            Assert.Equal(Secret(name), Database.GetValueOrDefault(name));
         }
+
+        foreach (var role in Servers!.Rotating)
+            Assert.All([0, 1, 2], member => Assert.Equal([new(Secret(role.SecretName, "username")!, Secret(role.SecretName)!)], Servers.Of(member, role.SecretName)));
     }
 
     public async ValueTask DisposeAsync()
@@ -194,16 +228,36 @@ internal sealed class VaultStack : IAsyncDisposable
         await _host.DisposeAsync();
         await Server.DisposeAsync();
         _stop.Dispose();
+        _changed.Dispose();
         File.Delete(_file);
     }
 
-    private EngineHealth Probe(BoundEngine engine, EngineTarget target)
+    // The tables take the place of PostgreSQL.
+    private StackPlan WithServers(StackPlan plan, StackObservation observed)
     {
-        var names = engine.Cluster.Credentials().Select(request => request.SecretName).Where(target.Secrets.ContainsKey).ToList();
-        foreach (var name in names.Where(name => DatabaseUp && target.Secrets[name].ContainsKey("password")))
-            Database[name] = target.Wanted(name, "password");
-        List<string> held = [.. names.Where(name => target.Secrets[name].ContainsKey("password") && Database.GetValueOrDefault(name) == target.Wanted(name, "password")).Select(target.Held)];
-        return new(EngineVerdict.Healthy, [], "shop-postgres-0", "15.1", "", []) { Holds = held };
+        if (plan.Engines is not [{ } engine])
+            return plan;
+        if (Servers is null && !engine.Cluster.Rotating.All(role => Secret(role.SecretName) is not null))
+            return plan;
+        Servers ??= new(name => new(Secret(name, "username")!, Secret(name)!), engine.Cluster, engine.Cluster.Rotating);
+        var health = new EngineHealth(EngineVerdict.Healthy, [.. Enumerable.Range(0, 3).Select(number => new MemberHealth($"shop-postgres-{number}", MemberRole.Replica, true))], "shop-postgres-0", "15.1", "", []);
+        _health.Set(_key, new Dictionary<string, EngineHealth> { [engine.Engine.Name] = health });
+        BoundEngine scripted = new(engine.Engine, Servers, new(Health: health, Workload: new(new("shop-postgres"))));
+        return plan with { Engines = [scripted], Rotations = RotationPlan.Of([scripted], observed) };
+    }
+
+    // What the next pass finds there: the annotation of whoever asks, and how far passwords were.
+    private async Task RememberAsync()
+    {
+        Patch("metadata", new() { ["annotations"] = new JsonObject { [Labels.RotateCredentials] = Asked } }, null);
+        if (Status?.Rotations is null)
+            return;
+        var written = Patch("status", JsonSerializer.SerializeToNode(new ComplianceStackStatus(Rotations: Status.Rotations), ApiJson.Wire.ComplianceStackStatus)!.AsObject(), "status");
+        while (_view.Find(_key)?.Metadata.ResourceVersion != written)
+            await _changed.WaitAsync(TestContext.Current.CancellationToken);
+
+        string? Patch(string key, JsonObject value, string? subresource) =>
+            (string?)_host.Server.Patch(StackResource.Type.Resource, OperatorHost.Namespace, "shop", JsonNode.Parse(new JsonObject { [key] = value }.ToJsonString())!.AsObject(), subresource)["metadata"]!["resourceVersion"];
     }
 
     private async Task<bool> SettledAsync()

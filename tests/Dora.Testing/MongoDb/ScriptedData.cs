@@ -49,7 +49,7 @@ public sealed partial class ScriptedReplicaSet
                     ? new() { { "defaultWriteConcern", new Doc { { "w", "majority" }, { "wtimeout", 0 } } }, { "defaultWriteConcernSource", "implicit" } }
                     : new() { { "defaultWriteConcern", _writeConcern }, { "defaultWriteConcernSource", "global" } };
             case "usersInfo":
-                return new() { { "users", database == "admin" ? _users.Values.Select(Show).ToList() : [] } };
+                return new() { { "users", database == "admin" ? _users.Values.Where(user => command["usersInfo"] is not string name || name == user.Name).Select(user => Show(user, command["showCredentials"] is true)).ToList() : [] } };
             case "rolesInfo":
                 return new() { { "roles", database == "admin" ? _roles.Values.Select(role => (object?)role).ToList() : [] } };
             case "getMore":
@@ -112,7 +112,8 @@ public sealed partial class ScriptedReplicaSet
         if (name == "createUser")
             _users[user] = new(user, command.Need<string>("pwd"), roles, command["customData"] as Doc);
         else
-            _users[user].Roles = roles;
+            // A password that is said is another credential with another salt; whoever is logged in stays so.
+            _users[user] = command["pwd"] is string password ? new(user, password, roles, _users[user].CustomData) : new(_users[user], roles);
         return [];
     }
 
@@ -134,11 +135,13 @@ public sealed partial class ScriptedReplicaSet
         return [];
     }
 
-    private static object? Show(ScriptedUser user)
+    private static object? Show(ScriptedUser user, bool credentials)
     {
         var shown = new Doc { { "_id", $"admin.{user.Name}" }, { "user", user.Name }, { "db", "admin" }, { "roles", user.Roles }, { "mechanisms", new List<object?> { "SCRAM-SHA-256" } } };
         if (user.CustomData is not null)
             shown.Add("customData", user.CustomData);
+        if (credentials)
+            shown.Add("credentials", new Doc { { "SCRAM-SHA-256", new Doc { { "iterationCount", ScriptedUser.Iterations }, { "salt", Convert.ToBase64String(user.Salt) }, { "storedKey", Convert.ToBase64String(user.StoredKey) } } } });
         return shown;
     }
 

@@ -81,6 +81,9 @@ internal sealed class ScriptedUser
         ServerKey = HMACSHA256.HashData(salted, "Server Key"u8.ToArray());
     }
 
+    public ScriptedUser(ScriptedUser before, List<object?> roles) =>
+        (Name, Roles, CustomData, Salt, StoredKey, ServerKey) = (before.Name, roles, before.CustomData, before.Salt, before.StoredKey, before.ServerKey);
+
     public string Name { get; }
 
     public List<object?> Roles { get; set; }

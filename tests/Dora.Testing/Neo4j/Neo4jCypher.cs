@@ -93,6 +93,8 @@ internal sealed partial class Neo4jCypher(Neo4jState state)
             AddUser(Unquote(create.Groups["name"].Value), Text(parameters, create.Groups["password"].Value), create.Groups["missing"].Success, !create.Groups["not"].Success);
         else if (AlterUser().Match(statement) is { Success: true } alter)
             SetPassword(User(Unquote(alter.Groups["name"].Value)), Text(parameters, alter.Groups["password"].Value), !alter.Groups["not"].Success);
+        else if (DropUser().Match(statement) is { Success: true } drop)
+            RemoveUser(Unquote(drop.Groups["name"].Value), drop.Groups["there"].Success);
         else if (!state.Enterprise)
             throw new Neo4jException("Neo.ClientError.Statement.UnsupportedAdministrationCommand", $"Unsupported administration command: {statement}");
         else
@@ -111,6 +113,12 @@ internal sealed partial class Neo4jCypher(Neo4jState state)
         var user = new Neo4jUser("");
         SetPassword(user, password, changeRequired);
         state.Users[name] = user;
+    }
+
+    private void RemoveUser(string name, bool ifExists)
+    {
+        if (!state.Users.Remove(name) && !ifExists)
+            throw new Neo4jException("Neo.ClientError.Statement.EntityNotFound", $"Failed to delete the specified user '{name}': User does not exist.");
     }
 
     private Neo4jUser User(string name) => state.Users.GetValueOrDefault(name) ?? throw new Neo4jException("Neo.ClientError.Statement.EntityNotFound", $"Failed to alter the specified user '{name}': User does not exist.");
@@ -139,6 +147,9 @@ internal sealed partial class Neo4jCypher(Neo4jState state)
 
     [GeneratedRegex("^CREATE USER (?<name>" + Word + @")(?<missing> IF NOT EXISTS)? SET PASSWORD \$(?<password>\w+)( CHANGE (?<not>NOT )?REQUIRED)?$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex CreateUser();
+
+    [GeneratedRegex("^DROP USER (?<name>" + Word + ")(?<there> IF EXISTS)?$", RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex DropUser();
 
     [GeneratedRegex("^ALTER USER (?<name>" + Word + @") SET PASSWORD \$(?<password>\w+)( CHANGE (?<not>NOT )?REQUIRED)?$", RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex AlterUser();

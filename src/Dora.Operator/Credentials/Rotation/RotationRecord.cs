@@ -16,6 +16,7 @@ namespace Dora.Operator.Credentials.Rotation;
 /// <param name="Old">The one before; there until it is proven that servers refuse it.</param>
 /// <param name="RotatedAt">When applications last got another password.</param>
 /// <param name="ProvenAt">When every server was last seen to refuse the one before.</param>
+/// <param name="Version">Version in Vault whose password this is; null: the operator made it.</param>
 internal sealed record RotationRecord(
     RotationPhase Phase,
     DateTimeOffset Since,
@@ -23,7 +24,8 @@ internal sealed record RotationRecord(
     Login? Next = null,
     Login? Old = null,
     DateTimeOffset? RotatedAt = null,
-    DateTimeOffset? ProvenAt = null)
+    DateTimeOffset? ProvenAt = null,
+    int? Version = null)
 {
     /// <summary>Whether a change is under way.</summary>
     public bool Open => Phase is not (RotationPhase.Idle or RotationPhase.Proven);

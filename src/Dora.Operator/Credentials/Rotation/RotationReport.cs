@@ -18,14 +18,14 @@ internal static class RotationReport
     {
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(plan);
-        if (!RotationPlan.Concerns(observed.Stack))
+        if (!Reported(observed, plan))
             return null;
         var wish = RotationWish.Of(observed.Stack);
         // What is not known now is as it was last known.
         var before = (observed.Stack.Status?.Rotations ?? []).ToDictionary(status => status.SecretName, StringComparer.Ordinal);
         List<RotationStatus> entries =
         [
-            .. plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Select(view => view.Known && !view.Lost ? Entry(view, wish) : before.GetValueOrDefault(view.Role.SecretName) ?? Entry(view, wish)),
+            .. plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Select(view => view.Known && !view.Lost ? Entry(view, wish) : before.GetValueOrDefault(view.Role.Id) ?? Entry(view, wish)),
             .. plan.Engines.SelectMany(engine => engine.Cluster.VaultLogins.Select(login => new RotationStatus(login.Secret.SecretName, engine.Engine.Name, RotationPhase.Static, Message: "Vault's database engine changes it"))),
             .. plan.Engines.SelectMany(engine => engine.Cluster.Static.Select(role => new RotationStatus(role.SecretName, engine.Engine.Name, RotationPhase.Static, Message: role.Reason))),
         ];
@@ -38,14 +38,14 @@ internal static class RotationReport
         ArgumentNullException.ThrowIfNull(observed);
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(report);
-        if (!RotationPlan.Concerns(observed.Stack))
+        if (!Reported(observed, plan) && report.RotationFailures.Count == 0)
             return null;
         var wish = RotationWish.Of(observed.Stack);
         var problems = report.RotationFailures.Select(failure => (failure.Reason, failure.Message))
             .Concat(plan.Engines.SelectMany(engine => Overdue(engine, plan, wish, observed)))
             .Concat(plan.Engines.SelectMany(engine => Aged(engine, wish, observed)))
             .ToList();
-        string[] order = ["OldCredentialAccepted", "RotationFailed", "Overdue", "StaticAdminInUse"];
+        string[] order = ["OldCredentialAccepted", "RotationFailed", "VaultSealed", "VaultForbidden", "VaultUnreachable", "Overdue", "WaitsForWindow", "StaticAdminInUse"];
         foreach (var reason in order)
         {
             var messages = problems.Where(problem => problem.Reason == reason).Select(problem => problem.Message).ToList();
@@ -56,8 +56,12 @@ internal static class RotationReport
         return new(ConditionTypes.CredentialsRotated, Conditions.True, "Current", wish.Interval is null ? "passwords change on demand" : "no password is older than spec.credentials.rotation.interval");
     }
 
+    // Also once a password that somebody wrote to Vault was followed: the status tells a process that begins that there is a record.
+    private static bool Reported(StackObservation observed, StackPlan plan) =>
+        RotationPlan.Asked(observed.Stack) || plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Any(view => view.Record is not null);
+
     private static RotationStatus Entry(RotationView view, RotationWish wish) => new(
-        view.Role.SecretName,
+        view.Role.Id,
         view.Engine.Engine.Name,
         view.Phase,
         view.Record?.Since,
@@ -70,8 +74,13 @@ internal static class RotationReport
     {
         if (plan.Rotations.Any(planned => planned.Engine.Engine.Name == engine.Engine.Name))
             yield break;
-        foreach (var view in RotationPlan.Views(engine, observed).Where(view => view.Secret is not null && RotationRules.IsDue(view.Record, view.Created, wish, observed.Now)))
-            yield return ("Overdue", $"{view.Role.SecretName} is due, and waits until {engine.Engine.Name} serves as asked");
+        foreach (var view in RotationPlan.Views(engine, observed).Where(view => view.Secret is not null))
+        {
+            if (RotationRules.IsDue(view.Record, view.Created, wish, observed.Now))
+                yield return ("Overdue", $"{view.Role.Id} is due, and waits until {(view.Authority is { Login: null } ? "Vault says what it holds of it" : $"{engine.Engine.Name} serves as asked")}");
+            else if (view.Record is not { Open: true } && RotationRules.IsOld(view.Record, view.Created, wish, observed.Now))
+                yield return ("WaitsForWindow", string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{view.Role.Id} is due, and waits for the window that opens at {wish.Maintenance?.NextOpening(observed.Now):u}"));
+        }
     }
 
     private static IEnumerable<(string Reason, string Message)> Aged(BoundEngine engine, RotationWish wish, StackObservation observed) => engine.Cluster.Static

@@ -26,17 +26,27 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
         var (engine, role) = (planned.Engine, planned.Role);
         var kept = RotationRecord.SecretName(stack.Metadata.Name!, engine.Engine.Name);
         observed = await ReadAsync(observed, [kept, role.SecretName], cancellationToken).ConfigureAwait(false);
+        // It is about to become the truth, and was read up to half a minute ago.
+        if (planned.Step == RotationStep.Follow)
+            observed = observed with { Vault = new Dictionary<string, VaultReading>(observed.Vault, StringComparer.Ordinal) { [role.SecretName] = await secrets.Vault.ReadNowAsync(stack, Place(engine, role), cancellationToken).ConfigureAwait(false) } };
         var view = RotationPlan.Views(engine, observed).First(view => view.Role == role);
         var wish = RotationWish.Of(stack);
-        if (!view.Known || view.Held is not { } held || RotationRules.Next(view.Record, held, view.Lost, view.Created, wish, RotationPlan.Serving(engine), observed.Now) != planned.Step)
+        if (RotationPlan.Next(view, wish, observed.Now) != planned.Step)
             return false;
+        var held = view.Held!;
         var servers = new Servers(engine.Cluster, role, EngineTargets.Of(engine, observed));
         var record = view.Record;
         switch (planned.Step)
         {
             case RotationStep.Prepare:
-                var next = new Login(role.Next(held.Username), CredentialStore.NewPassword());
-                await KeepAsync(RotationPhase.Prepared, new(RotationPhase.Prepared, default, wish.Asked, next, held, record?.RotatedAt, record?.ProvenAt)).ConfigureAwait(false);
+                await BeginAsync(CredentialStore.NewPassword(), wish.Asked).ConfigureAwait(false);
+                return true;
+            case RotationStep.Follow:
+                // The Secret was changed by hand, and Vault holds what servers accept: then nothing but the Secret is to be mended.
+                if (Servers.Accepted(await servers.LogInAsync(view.Authority!.Login!, cancellationToken).ConfigureAwait(false)))
+                    await FlipAsync(stack, view, view.Authority.Login!, cancellationToken).ConfigureAwait(false);
+                else
+                    await BeginAsync(view.Authority.Login!.Password, record?.Asked).ConfigureAwait(false);
                 return true;
             case RotationStep.Set:
                 await servers.AcceptAsync([record!.Old!, record.Next!], cancellationToken).ConfigureAwait(false);
@@ -45,6 +55,12 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
             case RotationStep.Verify:
                 await VerifyAsync(RotationPhase.Prepared).ConfigureAwait(false);
                 await KeepAsync(RotationPhase.Verified, record!).ConfigureAwait(false);
+                return true;
+            case RotationStep.Publish:
+                var open = record is { Open: true } && held == record.Old;
+                if (open)
+                    await VerifyAsync(RotationPhase.Prepared).ConfigureAwait(false);
+                await secrets.Vault.ReplaceAsync(stack, Place(engine, role), VaultPlace.Values(role, open ? record!.Next! : held), view.Authority!.Version, cancellationToken).ConfigureAwait(false);
                 return true;
             case RotationStep.Flip when record!.Phase == RotationPhase.Overlapping:
                 await KeepAsync(RotationPhase.Verified, record).ConfigureAwait(false);
@@ -70,16 +86,20 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
                 return true;
             default:
                 await servers.AcceptAsync([held], cancellationToken).ConfigureAwait(false);
-                await KeepAsync(RotationPhase.Idle, new(RotationPhase.Idle, default)).ConfigureAwait(false);
+                await KeepAsync(RotationPhase.Idle, new(RotationPhase.Idle, default, record?.Asked, RotatedAt: record?.RotatedAt, ProvenAt: record?.ProvenAt)).ConfigureAwait(false);
                 return true;
         }
 
-        Task KeepAsync(RotationPhase phase, RotationRecord value) => WriteAsync(observed, engine, kept, role.SecretName, value with { Phase = phase, Since = Now }, cancellationToken);
+        Task BeginAsync(string password, string? asked) => KeepAsync(
+            RotationPhase.Prepared,
+            new(RotationPhase.Prepared, default, asked, new(role.Next(held.Username), password), held, record?.RotatedAt, record?.ProvenAt, planned.Step == RotationStep.Follow ? view.Authority!.Version : null));
+
+        Task KeepAsync(RotationPhase phase, RotationRecord value) => WriteAsync(observed, engine, kept, role.Id, value with { Phase = phase, Since = Now }, cancellationToken);
 
         async Task VerifyAsync(RotationPhase? back)
         {
             var answers = await servers.LogInAsync(record!.Next!, cancellationToken).ConfigureAwait(false);
-            if (answers.Count > 0 && answers.All(answer => answer.Answer == LoginAnswer.Accepted))
+            if (Servers.Accepted(answers))
                 return;
             if (back is { } phase && answers.Any(answer => answer.Answer == LoginAnswer.Refused))
                 await KeepAsync(phase, record).ConfigureAwait(false);
@@ -98,11 +118,11 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
         return observed with { Credentials = observed.Credentials.Where(pair => !read.ContainsKey(pair.Key)).Concat(read).ToDictionary(StringComparer.Ordinal) };
     }
 
-    private Task FlipAsync(ComplianceStack stack, RotationView view, Login next, CancellationToken cancellationToken)
-    {
-        var request = view.Engine.Cluster.Credentials().First(request => request.SecretName == view.Role.SecretName);
-        return PatchAsync(stack, view.Role.SecretName, view.Secret!.Meta.ResourceVersion, CredentialStore.Fields(request, next), cancellationToken);
-    }
+    private Task FlipAsync(ComplianceStack stack, RotationView view, Login next, CancellationToken cancellationToken) =>
+        PatchAsync(stack, view.Role.SecretName, view.Secret!.Meta.ResourceVersion, view.Role.Key == RotatingRole.Password ? CredentialStore.Fields(Place(view.Engine, view.Role).Request, next) : VaultPlace.Values(view.Role, next), cancellationToken);
+
+    private static VaultPlace Place(BoundEngine engine, RotatingRole role) =>
+        new(engine.Engine.Name, engine.Cluster.Credentials().First(request => request.SecretName == role.SecretName));
 
     private async Task WriteAsync(StackObservation observed, BoundEngine engine, string name, string key, RotationRecord record, CancellationToken cancellationToken)
     {

@@ -39,6 +39,9 @@ internal sealed record Servers(IEngineCluster Cluster, RotatingRole Role, Engine
         throw new RotationException("OldCredentialAccepted", $"{string.Join(", ", answers.Where(answer => answer.Answer == LoginAnswer.Accepted).Select(answer => answer.Pod))}: the old password still opens; the servers were told again");
     }
 
+    /// <summary>Whether every member let the user in.</summary>
+    public static bool Accepted(IReadOnlyList<LoginFinding> answers) => answers.Count > 0 && answers.All(answer => answer.Answer == LoginAnswer.Accepted);
+
     /// <summary>Members that did not answer as wanted.</summary>
     public static string Names(IReadOnlyList<LoginFinding> answers, LoginAnswer wanted) =>
         answers.Count == 0 ? "no member" : string.Join(", ", answers.Where(answer => answer.Answer != wanted).Select(answer => $"{answer.Pod} ({answer.Answer})"));

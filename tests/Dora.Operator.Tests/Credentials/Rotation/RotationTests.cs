@@ -167,6 +167,32 @@ public sealed class RotationTests
     }
 
     [Fact]
+    public async Task What_is_due_by_its_age_begins_in_a_window_and_what_was_asked_for_begins_at_once()
+    {
+        await using var world = await RotationWorld.StartAsync();
+        var opens = world.Clock.GetUtcNow().AddHours(30);
+        world.Maintenance(new MaintenanceWindow(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{opens.Minute} {opens.Hour} {opens.Day} {opens.Month} *"), "2h"));
+        world.Rotation(new("1d"));
+        world.Clock.Advance(TimeSpan.FromHours(26));
+        await world.PassAsync();
+        Assert.Null(world.Record);
+        Assert.Equal((Conditions.False, "WaitsForWindow"), (world.Condition!.Status, world.Condition.Reason));
+        Assert.Contains(opens.ToString("yyyy-MM-dd HH:mm", System.Globalization.CultureInfo.InvariantCulture), world.Condition.Message, StringComparison.Ordinal);
+        world.Ask("now");
+        await world.SettleAsync();
+        Assert.Equal("Current", world.Condition.Reason);
+
+        // By its age again, inside the window; what has begun there is ended after it, too.
+        await using var other = await RotationWorld.StartAsync();
+        opens = other.Clock.GetUtcNow().AddHours(30);
+        other.Maintenance(new MaintenanceWindow(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{opens.Minute} {opens.Hour} {opens.Day} {opens.Month} *"), "10m"));
+        other.Rotation(new("1d"));
+        other.Clock.Advance(TimeSpan.FromHours(30));
+        await other.SettleAsync();
+        Assert.NotEqual("first", other.Held().Password);
+    }
+
+    [Fact]
     public async Task In_any_order_of_ends_faults_and_time_it_converges_and_what_applications_hold_is_always_accepted()
     {
         var cases = Gen.Choose(0, 1).SelectMany(kind => Gen.Elements(Enum.GetValues<Event>()).ArrayOf(14), (kind, events) => (kind, events));

@@ -36,7 +36,7 @@ internal sealed class RotationWorld : IAsyncDisposable
         server.Create(StackResource.Type.Resource, "default", JsonNode.Parse(JsonSerializer.SerializeToNode(Stack, ApiJson.Wire.ComplianceStack)!.ToJsonString())!.AsObject());
         Stack = Stack with { Metadata = Stack.Metadata with { Uid = (string?)server.Find(StackResource.Type.Resource, "default", "shop")!["metadata"]!["uid"] } };
         Write(Consumers, new() { ["username"] = "app", ["password"] = "first", ["uri"] = "redis://app:first@shop" });
-        Cluster = new(Held, EngineCatalogue.Find("redis")!.Bind(StackPlanner.Context(Stack, new(), new()), Stack.Spec.Engines["redis"]), alternate);
+        Cluster = new(_ => Held(), EngineCatalogue.Find("redis")!.Bind(StackPlanner.Context(Stack, new(), new()), Stack.Spec.Engines["redis"]), [new(Consumers, "app", alternate ? RotatingRole.SecondOf("app") : null)]);
     }
 
     public InMemoryApiServer Server { get; }
@@ -61,6 +61,8 @@ internal sealed class RotationWorld : IAsyncDisposable
     public void Ask(string value) => Stack = Stack with { Metadata = Stack.Metadata with { Annotations = new Dictionary<string, string> { [Labels.RotateCredentials] = value } } };
 
     public void Rotation(RotationSettings? settings) => Stack = Stack with { Spec = Stack.Spec with { Credentials = settings is null ? null : new(Rotation: settings) } };
+
+    public void Maintenance(params MaintenanceWindow[] windows) => Stack = Stack with { Spec = Stack.Spec with { Maintenance = new(windows) } };
 
     /// <summary>What applications read.</summary>
     public Login Held() => new(Value(Consumers, "username")!, Value(Consumers, "password")!);

@@ -5,12 +5,14 @@ using Dora.Kubernetes.Model;
 namespace Dora.Operator.Tests.Credentials.Rotation;
 
 /// <summary>
-/// Three members that know logins of one role. After each change of one of them it is asserted that what applications hold still
-/// opens every member.
+/// Three members that know logins of some roles. After each change of one of them it is asserted that what applications hold still
+/// opens every member. At first they know what stands in the Secrets.
 /// </summary>
-internal sealed class ScriptedLogins(Func<Login> held, IEngineCluster inner, bool alternate) : IEngineCluster
+internal sealed class ScriptedLogins(Func<string, Login> held, IEngineCluster inner, IReadOnlyList<RotatingRole> roles) : IEngineCluster
 {
-    private readonly HashSet<Login>[] _members = [[held()], [held()], [held()]];
+    private readonly Dictionary<string, IReadOnlyList<Login>>[] _members =
+        [.. Enumerable.Range(0, 3).Select(_ => roles.ToDictionary(role => role.SecretName, role => (IReadOnlyList<Login>)[held(role.SecretName)]))];
+
     private int _actions;
 
     /// <summary>The operator ends before its action of this number; 0: never.</summary>
@@ -24,7 +26,7 @@ internal sealed class ScriptedLogins(Func<Login> held, IEngineCluster inner, boo
 
     public int Actions => _actions;
 
-    public IReadOnlyList<RotatingRole> Rotating { get; } = [new(RotationWorld.Consumers, "app", alternate ? RotatingRole.SecondOf("app") : null)];
+    public IReadOnlyList<RotatingRole> Rotating => roles;
 
     public int Instances => 3;
 
@@ -50,17 +52,17 @@ internal sealed class ScriptedLogins(Func<Login> held, IEngineCluster inner, boo
 
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) => throw new NotSupportedException();
 
-    public IReadOnlySet<Login> Of(int member) => _members[member];
+    public IReadOnlyList<Login> Of(int member, string secret = RotationWorld.Consumers) => _members[member][secret];
 
     /// <summary>A member starts anew, and knows what stands in the Secret then, as where one user has two passwords; else what it knew.</summary>
     public void StartAnew(int member)
     {
-        if (!alternate)
-            _members[member] = [held()];
+        foreach (var role in roles.Where(role => role.Second is null))
+            _members[member][role.SecretName] = [held(role.SecretName)];
         Check();
     }
 
-    public void Check() => Assert.All(_members, member => Assert.Contains(held(), member));
+    public void Check() => Assert.All(roles, role => Assert.All([0, 1, 2], member => Assert.Contains(held(role.SecretName), Of(member, role.SecretName))));
 
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken)
     {
@@ -69,7 +71,7 @@ internal sealed class ScriptedLogins(Func<Login> held, IEngineCluster inner, boo
             Act();
             if (Silent.Contains(member))
                 throw new IOException("secret words of a driver");
-            _members[member] = Stubborn.Contains(member) ? [.. _members[member], .. logins] : [.. logins];
+            _members[member][role.SecretName] = Stubborn.Contains(member) ? [.. Of(member, role.SecretName), .. logins] : logins;
             Check();
         }
 
@@ -79,9 +81,9 @@ internal sealed class ScriptedLogins(Func<Login> held, IEngineCluster inner, boo
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken)
     {
         Act();
-        return Task.FromResult<IReadOnlyList<LoginFinding>>([.. _members.Select((member, number) => new LoginFinding(
+        return Task.FromResult<IReadOnlyList<LoginFinding>>([.. Enumerable.Range(0, 3).Select(number => new LoginFinding(
             $"shop-redis-{number}",
-            Silent.Contains(number) ? LoginAnswer.Unknown : member.Contains(login) ? LoginAnswer.Accepted : LoginAnswer.Refused))]);
+            Silent.Contains(number) ? LoginAnswer.Unknown : Of(number, role.SecretName).Contains(login) ? LoginAnswer.Accepted : LoginAnswer.Refused))]);
     }
 
     private void Act()

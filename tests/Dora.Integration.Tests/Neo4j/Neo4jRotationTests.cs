@@ -1,0 +1,66 @@
+using Dora.Engines;
+using Dora.Engines.Neo4j;
+using Dora.Integration.Tests.Rotation;
+using Xunit;
+
+namespace Dora.Integration.Tests.Neo4j;
+
+/// <summary>Two users that take turns, on a real server if there is one.</summary>
+public sealed class Neo4jRotationTests(Neo4jUnderTest neo4j) : IClassFixture<Neo4jUnderTest>
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task The_application_never_sees_a_failed_login_and_the_old_one_is_refused()
+    {
+        var (cluster, target) = neo4j.Engine("users: [{name: it-clerk}]", "roles: [{name: it-desk, grants: [{database: neo4j}]}], users: [{name: it-clerk, roles: [it-desk]}]");
+        await SettleAsync(cluster, target);
+        var role = cluster.Rotating.Single(role => role.Username == "it-clerk");
+        await using var run = await RotationRun.StartAsync("neo4j", new(role, logins => cluster.AcceptAsync(role, logins, target, Token), login => cluster.LogInAsync(role, login, target, Token)), new("it-clerk", Neo4jUnderTest.AppPassword), "{users: [{name: it-clerk}]}");
+        for (var turn = 0; turn < 3; turn++)
+        {
+            await run.RotateAsync(
+                $"turn {turn}",
+                async login => await neo4j.Client(login.Username, login.Password).RunAsync(neo4j.Endpoint, "system", Cypher.ShowSelf, [], Token),
+                async _ => Assert.Empty(cluster.Commands(new(Health: await cluster.ProbeAsync(run.Over(target), Token)))));
+            Assert.Equal(turn % 2 == 0 ? "it-clerk.b" : "it-clerk", run.Held().Username);
+        }
+
+        var users = (await neo4j.RunAsync("system", UserState.Show)).Rows.Select(UserState.Parse).Where(user => user.Name.StartsWith("it-clerk", StringComparison.Ordinal)).ToList();
+        Assert.Equal("it-clerk.b", Assert.Single(users).Name);
+        if (neo4j.Enterprise)
+            Assert.Equal(["it-desk"], users[0].Roles);
+
+        // On other volumes the user whose turn it is comes by itself, with its roles.
+        await neo4j.RunAsync("system", Cypher.DropUser("it-clerk.b"));
+        await SettleAsync(cluster, run.Over(target));
+        await neo4j.Client("it-clerk.b", run.Held().Password).RunAsync(neo4j.Endpoint, "system", Cypher.ShowSelf, [], Token);
+        await cluster.AcceptAsync(role, [], target, Token);
+    }
+
+    [Fact]
+    public async Task A_server_that_locks_a_user_out_for_a_while_says_neither_yes_nor_no()
+    {
+        await neo4j.RunAsync("system", Cypher.CreateUser("it-locked", "it-Password1"));
+        var (cluster, target) = neo4j.Engine("", "databases: []");
+        var role = new RotatingRole("none", "it-locked");
+        for (var wrong = 0; wrong < 3; wrong++)
+            Assert.Equal(LoginAnswer.Refused, (await cluster.LogInAsync(role, new("it-locked", "it-Wrong-Password"), target, Token))[0].Answer);
+        Assert.Equal(LoginAnswer.Unknown, (await cluster.LogInAsync(role, new("it-locked", "it-Password1"), target, Token))[0].Answer);
+        await neo4j.RunAsync("system", Cypher.DropUser("it-locked"));
+    }
+
+    private static async Task SettleAsync(IEngineCluster cluster, EngineTarget target)
+    {
+        for (var pass = 0; pass < 30; pass++)
+        {
+            var health = await cluster.ProbeAsync(target, Token);
+            if (health.Verdict == EngineVerdict.Healthy)
+                return;
+            foreach (var command in cluster.Commands(new(Health: health)))
+                await cluster.ExecuteAsync(command, target, Token);
+        }
+
+        Assert.Fail("not settled");
+    }
+}
