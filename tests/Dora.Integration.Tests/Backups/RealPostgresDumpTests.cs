@@ -1,7 +1,6 @@
 using System.Globalization;
 using Dora.Agent.Backups;
 using Dora.Integration.Tests.Postgres;
-using Npgsql;
 using Xunit;
 
 namespace Dora.Integration.Tests.Backups;
