@@ -8,13 +8,14 @@ benchmark='' kubeconfig='' sample_controller=''
 
 usage() {
     cat <<'TEXT'
-Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--vault N] [--strict]
+Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--vault N] [--backup MIB] [--strict]
 
 Measures speed and thrift on a real kube-apiserver with etcd, started for this run alone:
 (a) a Foo -> Deployment controller on our runtime beside Kubernetes' own sample-controller;
 (b) the published operator with many stacks of two engines, and with many of all five;
 (c) `plan` of a stack of five engines;
-(d) what stacks with passwords and certificates from a scripted Vault ask it, per stack and hour at rest.
+(d) what stacks with passwords and certificates from a scripted Vault ask it, per stack and hour at rest;
+(e) dora-agent beside zstd, openssl and rclone in a pipe, into the same object store (Ceph).
 What is measured and how to read it: docs/performance.md. Needs a quiet machine to mean anything;
 takes about ten minutes there. Programs that are missing are built first (Debian, root).
 
@@ -23,6 +24,7 @@ takes about ten minutes there. Programs that are missing are built first (Debian
   --stacks N  stacks of two engines in (b), 0 leaves them out (200)
   --five N    stacks of five engines in (b), 0 leaves them out (200)
   --vault N   stacks of (d), 0 leaves them out (20)
+  --backup M  MiB of (e), 0 leaves it out (1024)
   --strict    exit code 1 if a target is missed
 TEXT
 }
@@ -60,6 +62,7 @@ clean_up() {
     trap - EXIT INT TERM
     if [[ -n $benchmark ]] && kill -TERM "$benchmark" 2>/dev/null; then wait "$benchmark" || true; fi
     [[ ! -d $TEMPORARY/api ]] || "$HACK/apiserver.sh" down --dir "$TEMPORARY/api" || status=1
+    [[ ! -d $TEMPORARY/store ]] || "$HACK/object-store.sh" down --dir "$TEMPORARY/store" || status=1
     if ((status == 0 || status == 130)); then
         rm -rf "$TEMPORARY"
     else
@@ -73,7 +76,7 @@ measure() {
     local environment
     mapfile -t environment < <(container_environment)
     "$TEMPORARY/Dora.Benchmarks/dora-benchmarks" --kubeconfig "$kubeconfig" --sample-controller "$sample_controller" \
-        --operator "$TEMPORARY/Dora.Operator/dora-operator" --logs "$DORA_LOG_DIR" "${environment[@]}" "$@" &
+        --operator "$TEMPORARY/Dora.Operator/dora-operator" --agent "$TEMPORARY/Dora.Agent/dora-agent" --object-store "$TEMPORARY/store" --logs "$DORA_LOG_DIR" "${environment[@]}" "$@" &
     benchmark=$!
     wait "$benchmark"
     benchmark=
@@ -84,7 +87,7 @@ main() {
     while (($# > 0)); do
         case $1 in
         --json | --strict) options+=("$1") ;;
-        --foos | --stacks | --five | --vault)
+        --foos | --stacks | --five | --vault | --backup)
             [[ ${2:-} =~ ^[0-9]+$ ]] || { echo "$1 needs a number" >&2 && return 2; }
             options+=("$1" "$2") && shift
             ;;
@@ -103,9 +106,12 @@ main() {
     mkdir -p "$DORA_LOG_DIR"
     step "Publishing the benchmark" publish tests/Dora.Benchmarks
     step "Publishing the operator" publish src/Dora.Operator
+    step "Publishing the agent" publish src/Dora.Agent
     sample_controller=$("$HACK/cluster.sh" sample-controller)
     kubeconfig=$("$HACK/apiserver.sh" up --dir "$TEMPORARY/api")
     step "Installing the CRDs" install_crds
+    apt_install rclone zstd openssl
+    "$HACK/object-store.sh" up --dir "$TEMPORARY/store" >/dev/null
     measure "${options[@]}"
 }
 

@@ -3,10 +3,10 @@ using System.Text.Json.Serialization;
 namespace Dora.Benchmarks.Measuring;
 
 /// <summary>Everything that was measured in one run.</summary>
-internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, VaultReport? Vault, IReadOnlyList<Target> Targets)
+internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, VaultReport? Vault, AgentReport? Agent, IReadOnlyList<Target> Targets)
 {
-    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan, VaultReport? vault) =>
-        new(machine, loadAfter, foos, stacks, plan, vault, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan), .. vault is null ? [] : Absolute(vault)]);
+    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan, VaultReport? vault, AgentReport? agent) =>
+        new(machine, loadAfter, foos, stacks, plan, vault, agent, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan), .. vault is null ? [] : Absolute(vault), .. agent is null ? [] : Compared(agent)]);
 
     private static IEnumerable<Target> Compared(FooReport? report)
     {
@@ -30,6 +30,14 @@ internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, Foo
         // Each Secret's version is looked at in half a minute at most; a tenth more for the edges of the time that is counted.
         Target.AtMost("requests to Vault per stack and hour at rest", report.RequestsPerStackAndHour, report.SecretsPerStack * 120 * 1.1),
         Target.AtMost("certificates that Vault signed at rest", report.SignedAtRest, 0),
+    ];
+
+    private static IEnumerable<Target> Compared(AgentReport report) =>
+    [
+        // Nine tenths of the throughput.
+        Target.AtMost("backup, wall, agent / zstd | openssl | rclone", report.BackupSeconds / report.PeerBackupSeconds, 1 / 0.9),
+        Target.AtMost("restore, wall, agent / rclone | openssl | zstd", report.RestoreSeconds / report.PeerRestoreSeconds, 1 / 0.9),
+        Target.AtMost("peak memory of the agent, MiB", Math.Max(report.BackupPeakMebibytes, report.RestorePeakMebibytes), 128),
     ];
 
     private static IEnumerable<Target> Absolute(PlanReport report) =>
@@ -79,6 +87,16 @@ internal sealed record PlanReport(double WholeMilliseconds, double EachMilliseco
 /// <param name="RequestsPerStackAndHour">Requests of each at rest, extrapolated to an hour.</param>
 /// <param name="SignedAtRest">Requests to sign certificates at rest, all stacks.</param>
 internal sealed record VaultReport(int Stacks, double SecretsPerStack, double RequestsToConverge, double RequestsPerStackAndHour, int SignedAtRest);
+
+/// <summary>The agent beside a pipeline of shell tools; means of two.</summary>
+/// <param name="Mebibytes">How much data.</param>
+/// <param name="BackupSeconds">The agent, from its start until its manifest was read back.</param>
+/// <param name="PeerBackupSeconds">The pipeline, into the same store.</param>
+/// <param name="RestoreSeconds">The agent, every byte checked.</param>
+/// <param name="PeerRestoreSeconds">The pipeline, nothing checked.</param>
+/// <param name="BackupPeakMebibytes">Peak of the agent's resident memory in a backup.</param>
+/// <param name="RestorePeakMebibytes">The same in a restore.</param>
+internal sealed record AgentReport(int Mebibytes, double BackupSeconds, double PeerBackupSeconds, double RestoreSeconds, double PeerRestoreSeconds, double BackupPeakMebibytes, double RestorePeakMebibytes);
 
 /// <summary>The operator over many stacks.</summary>
 /// <param name="Title">What is in a stack.</param>

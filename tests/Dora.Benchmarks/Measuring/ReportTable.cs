@@ -16,6 +16,8 @@ internal static class ReportTable
             Stacks(text, stacks);
         if (report.Vault is { } vault)
             Vault(text, vault);
+        if (report.Agent is { } agent)
+            Agent(text, agent);
         Line(text, $"");
         Rows(
             text,
@@ -25,6 +27,22 @@ internal static class ReportTable
         Rows(text, ["target", "measured", "at most", ""], [.. report.Targets.Select(target => new[] { target.Name, Number(target.Measured), Number(target.Limit), target.Met ? "met" : "MISSED" })]);
         return text.ToString();
     }
+
+    private static void Agent(StringBuilder text, AgentReport report)
+    {
+        Line(text, $"");
+        Rows(
+            text,
+            [string.Create(CultureInfo.InvariantCulture, $"{report.Mebibytes} MiB"), "dora-agent", "zstd, openssl, rclone", "ratio"],
+            [
+                Compare("backup, s", report.BackupSeconds, report.PeerBackupSeconds),
+                Compare("restore, s", report.RestoreSeconds, report.PeerRestoreSeconds),
+                ["peak memory of a backup, MiB", Number(report.BackupPeakMebibytes), "-", "-"],
+                ["peak memory of a restore, MiB", Number(report.RestorePeakMebibytes), "-", "-"],
+            ]);
+    }
+
+    private static string[] Compare(string name, double ours, double peer) => [name, Number(ours), Number(peer), Number(ours / peer)];
 
     private static void Foos(StringBuilder text, FooReport report)
     {
@@ -41,8 +59,6 @@ internal static class ReportTable
             ]);
         foreach (var loud in new[] { ours, peer }.Where(reading => !reading.BecameQuiet))
             Line(text, $"{loud.Name} was not quiet within a minute: its CPU until quiet is that of its first minute.");
-
-        static string[] Compare(string name, double ours, double peer) => [name, Number(ours), Number(peer), Number(ours / peer)];
     }
 
     private static void Stacks(StringBuilder text, StackReport report)

@@ -56,6 +56,32 @@ internal sealed partial class SubjectProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Peak of resident memory in MiB, as last seen before it ended.</summary>
+    public async Task<double> PeakAsync(CancellationToken cancellationToken)
+    {
+        var peak = 0.0;
+        while (!_process.HasExited)
+        {
+            peak = Math.Max(peak, PeakOrNothing());
+            await Task.Delay(TimeSpan.FromMilliseconds(50), _clock, cancellationToken);
+        }
+
+        return peak;
+
+        // It may end between two looks; and it may be the shell still that gives it its place.
+        double PeakOrNothing()
+        {
+            try
+            {
+                return Memory().Peak;
+            }
+            catch (Exception exception) when (exception is InvalidOperationException or IOException)
+            {
+                return 0;
+            }
+        }
+    }
+
     /// <summary>Ends when it used at most 20 ms of CPU in a second: nothing of its work is left.</summary>
     /// <returns>Whether it became quiet within the time given.</returns>
     public async Task<bool> QuietAsync(TimeSpan limit, CancellationToken cancellationToken)
