@@ -128,15 +128,18 @@ start_storage() {
     if [[ ! -e $DORA_DIR/osd.uuid ]]; then
         id=$(cat /proc/sys/kernel/random/uuid)
         ceph_program ceph osd new "$id"
+        # A memstore would make up an identity of its own, and the monitor refuse it.
+        echo "$id" >"$DORA_DIR/osd/fsid"
         ceph_program ceph-osd -i 0 --mkfs --osd-uuid "$id"
         echo "$id" >"$DORA_DIR/osd.uuid"
     fi
-    start_daemon ceph-osd ceph-osd -c "$DORA_DIR/ceph.conf" -i 0 -f
-    wait_until 30 "the storage is up" storage_ready
+    wait_until 60 "the storage is up" storage_ready
 }
 
+# One that ended at its start, because the monitor did not know it yet, is started again.
 storage_ready() {
-    require_daemon ceph-osd && ceph_program ceph osd stat | grep -q '1 up'
+    start_daemon ceph-osd ceph-osd -c "$DORA_DIR/ceph.conf" -i 0 -f
+    ceph_program ceph osd stat | grep -q '1 up'
 }
 
 start_gateway() {

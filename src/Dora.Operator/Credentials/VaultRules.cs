@@ -124,7 +124,8 @@ public static class VaultRules
     internal static bool Differs(CredentialRequest request, SecretReading secret, VaultReading? vault) =>
         secret is SecretReading.Found held && vault is VaultReading.Found found && Differs(request, held, found);
 
-    private static bool Same(string one, string other) => CryptographicOperations.FixedTimeEquals(
+    /// <summary>Whether two passwords are the same; neither is compared by its own letters.</summary>
+    internal static bool Same(string one, string other) => CryptographicOperations.FixedTimeEquals(
         HMACSHA256.HashData(Key, Encoding.UTF8.GetBytes(one)),
         HMACSHA256.HashData(Key, Encoding.UTF8.GetBytes(other)));
 }

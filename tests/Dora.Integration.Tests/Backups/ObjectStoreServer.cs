@@ -7,7 +7,7 @@ using Xunit;
 
 namespace Dora.Integration.Tests.Backups;
 
-/// <summary>A real object store (Ceph's S3 gateway, <c>hack/object-store.sh</c>) over TLS, started for the tests of a class.</summary>
+/// <summary>A real object store (Ceph's S3 gateway, <c>hack/object-store.sh</c>) over TLS.</summary>
 public sealed class ObjectStoreServer : IAsyncLifetime
 {
     private static readonly string Script = Path.Combine(GoldenFile.RepositoryRoot, "hack", "object-store.sh");
@@ -83,4 +83,11 @@ public sealed class ObjectStoreServer : IAsyncLifetime
     }
 
     private static StoreCredentials Credentials(string[] lines) => new(lines[0], lines[1]);
+}
+
+/// <summary>Tests of backups share one store, one class after the other: some of them end it for a moment.</summary>
+[CollectionDefinition(Name)]
+public sealed class ObjectStoreTests : ICollectionFixture<ObjectStoreServer>
+{
+    public const string Name = "object store";
 }

@@ -10,7 +10,8 @@ using Xunit;
 namespace Dora.Integration.Tests.Backups;
 
 /// <summary>Backups on a real object store: what was written comes back, and nothing else is ever taken for it.</summary>
-public sealed class RealBackupTests(ObjectStoreServer server) : IClassFixture<ObjectStoreServer>
+[Collection(ObjectStoreTests.Name)]
+public sealed class RealBackupTests(ObjectStoreServer server)
 {
     private const int Large = (3 * ObjectStore.PartBytes) + 12_345;
 

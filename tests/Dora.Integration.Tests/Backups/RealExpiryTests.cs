@@ -9,7 +9,8 @@ using Xunit;
 namespace Dora.Integration.Tests.Backups;
 
 /// <summary>Backups leave a real object store when no rule keeps them, and not before.</summary>
-public sealed class RealExpiryTests(ObjectStoreServer server) : IClassFixture<ObjectStoreServer>
+[Collection(ObjectStoreTests.Name)]
+public sealed class RealExpiryTests(ObjectStoreServer server)
 {
     private const string Folder = "payments/ledger/redis/";
 

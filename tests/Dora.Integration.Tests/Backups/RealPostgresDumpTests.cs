@@ -6,7 +6,8 @@ using Xunit;
 namespace Dora.Integration.Tests.Backups;
 
 /// <summary>Databases are dumped to a real object store by the pod's own scripts and the agent, and restored into others.</summary>
-public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServer postgres) : IClassFixture<ObjectStoreServer>, IClassFixture<PostgresServer>
+[Collection(ObjectStoreTests.Name)]
+public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServer postgres) : IClassFixture<PostgresServer>
 {
     private const string Id = "20261121t030000z-a1b2c3";
     private const string Password = "backup-Zk3w9Rt5";
@@ -73,6 +74,31 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
         Assert.Equal(1, await RestoreAsync(restore, target));
         Assert.Equal("BackupBroken", (string?)restore.Report["reason"]);
         Assert.Equal("0", await AskAsync(target, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"));
+    }
+
+    // pg_restore reads no further than it must, and so may be done long before the agent has come to the end.
+    [Fact]
+    public async Task A_restore_waits_for_the_agents_word_however_late_it_comes()
+    {
+        var (source, target) = (await DatabaseAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE t (id int); INSERT INTO t SELECT generate_series(1, 3)");
+        using var run = new AgentRun(store, "none", Id, "postgres-dump", engine: "postgres");
+        var dump = Path.Combine(run.Stage, "dump");
+        await HackScript.RunAsync("pg_dump", "--format=custom", "--compress=0", $"--file={dump}", $"--dbname=postgresql://postgres:{PostgresServer.SuperuserPassword}@127.0.0.1:{postgres.Port}/{source}");
+        await run.PrepareAsync(Token);
+        await using var tool = run.Tool("Postgres/scripts/restore-postgres.sh", Login("postgres", PostgresServer.SuperuserPassword, target));
+        await using (var pipe = File.OpenWrite(Path.Combine(run.Stage, "data")))
+        {
+            await pipe.WriteAsync(await File.ReadAllBytesAsync(dump, Token), Token);
+            await pipe.FlushAsync(Token);
+            await Task.Delay(TimeSpan.FromSeconds(2), Token);
+            await File.WriteAllTextAsync(Path.Combine(run.Stage, "verdict"), "ok\n", Token);
+        }
+
+        await tool.EndedAsync(Token);
+
+        Assert.StartsWith("exit=0", await File.ReadAllTextAsync(Path.Combine(run.Stage, "outcome"), Token), StringComparison.Ordinal);
+        Assert.Equal("3", await AskAsync(target, "SELECT count(*) FROM t"));
     }
 
     [Fact]

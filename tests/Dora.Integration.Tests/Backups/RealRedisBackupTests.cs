@@ -7,7 +7,8 @@ using Xunit;
 namespace Dora.Integration.Tests.Backups;
 
 /// <summary>Redis is backed up to a real object store by the pod's own scripts and the agent, and restored into another server.</summary>
-public sealed class RealRedisBackupTests(ObjectStoreServer store) : IClassFixture<ObjectStoreServer>
+[Collection(ObjectStoreTests.Name)]
+public sealed class RealRedisBackupTests(ObjectStoreServer store)
 {
     private const string Id = "20261121t030000z-a1b2c3";
 

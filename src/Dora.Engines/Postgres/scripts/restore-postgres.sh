@@ -23,10 +23,16 @@ approved() {
     [[ $(cat "$STAGE/verdict" 2>/dev/null) == ok ]]
 }
 
-# The dump as SQL, in one transaction; a pipe that breaks off looks like one that ended, so the end is not left to the pipe.
+# The dump as SQL, in one transaction; a pipe that breaks off looks like one that ended, so the end is not left to the pipe. pg_restore stops reading
+# when it has what it needs, which may be before the agent has come to the end and said that all is right.
 statements() {
     echo 'BEGIN;'
-    pg_restore --file=- --no-owner --no-privileges <"$STAGE/data" 2>"$work/check" && approved && echo 'COMMIT;' || echo 'ROLLBACK;'
+    if { pg_restore --file=- --no-owner --no-privileges && cat >/dev/null; } <"$STAGE/data" 2>"$work/check" && approved && [[ ! -s $work/check ]]; then
+        echo yes >"$work/committed"
+        echo 'COMMIT;'
+    else
+        echo 'ROLLBACK;'
+    fi
 }
 
 main() {
@@ -38,7 +44,7 @@ main() {
         psql --no-psqlrc --no-password --quiet --set ON_ERROR_STOP=1 --output /dev/null 2>"$work/log" || codes=("${PIPESTATUS[@]}")
     ((codes[2] == 0)) || fail "psql: $(grep -m 1 ERROR "$work/log" || tail -n 1 "$work/log")"
     approved || fail "the stream broke off: $(tail -n 1 "$work/check")"
-    [[ ! -s $work/check ]] || fail "pg_restore: $(tail -n 1 "$work/check")"
+    [[ -e $work/committed ]] || fail "pg_restore: $(tail -n 1 "$work/check")"
     mapfile -t facts <"$work/facts"
     outcome exit=0 "database=$PGDATABASE" "${facts[@]}"
 }

@@ -152,7 +152,7 @@ internal static class LoginRules
     private static bool Fits(VaultLogin login, LoginOffer offer) => login.Username is null || login.Username == offer.Login.Username;
 
     private static bool Differs(VaultLogin login, SecretReading.Found? secret, LoginOffer offer) =>
-        secret is null || secret.Fields.ContainsKey(Lease) || CredentialStore.Fields(login.Secret, offer.Login).Any(pair => secret.Fields.GetValueOrDefault(pair.Key) != pair.Value);
+        secret is null || secret.Fields.ContainsKey(Lease) || CredentialStore.Fields(login.Secret, offer.Login).Any(pair => !VaultRules.Same(secret.Fields.GetValueOrDefault(pair.Key) ?? "", pair.Value));
 
     private static SecretReading? Reading(VaultLogin login, StackObservation observed) => observed.Credentials.GetValueOrDefault(login.Secret.SecretName);
 
