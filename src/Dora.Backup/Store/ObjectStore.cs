@@ -13,7 +13,7 @@ namespace Dora.Backup.Store;
 public sealed class ObjectStore : IDisposable
 {
     /// <summary>Bytes of a part, and of what is read at once.</summary>
-    public const int PartBytes = 16 * 1024 * 1024;
+    public const int PartBytes = 8 * 1024 * 1024;
 
     private readonly AmazonS3Client _client;
     private readonly TimeProvider _clock;

@@ -72,7 +72,7 @@ internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
     {
         var (endpoint, key, secret) = Access();
         await using var shell = bench.StartPeer(
-            $"agent-{name}", "/usr/bin/env", "RCLONE_CONFIG_STORE_TYPE=s3", "RCLONE_CONFIG_STORE_PROVIDER=Ceph", $"RCLONE_CONFIG_STORE_ENDPOINT={endpoint}", $"RCLONE_CONFIG_STORE_ACCESS_KEY_ID={key}", $"RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY={secret}",
+            $"agent-{name}", "/usr/bin/env", "-u", "AWS_CA_BUNDLE", "RCLONE_CONFIG_STORE_TYPE=s3", "RCLONE_CONFIG_STORE_PROVIDER=Ceph", $"RCLONE_CONFIG_STORE_ENDPOINT={endpoint}", $"RCLONE_CONFIG_STORE_ACCESS_KEY_ID={key}", $"RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY={secret}",
             $"RCLONE_CA_CERT={Path.Combine(store, "ca.crt")}", "RCLONE_S3_CHUNK_SIZE=16M", "RCLONE_S3_UPLOAD_CONCURRENCY=2", "bash", "-c", $"set -eo pipefail; {script}");
         return await shell.EndAsync(cancellationToken);
     }
