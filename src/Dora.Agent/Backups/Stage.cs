@@ -68,7 +68,15 @@ internal sealed partial class Stage(string folder, TimeProvider clock)
             return await opened.ConfigureAwait(false);
         await ended.ConfigureAwait(false);
         ToolOutcome.Parse(await File.ReadAllTextAsync(Outcome, cancellationToken).ConfigureAwait(false));
-        throw new ToolFailedException("the engine's tool ended without any data");
+        try
+        {
+            // One with little to say may have said it before this end of the pipe was seen to be open.
+            return await opened.WaitAsync(_patience, clock, cancellationToken).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw new ToolFailedException("the engine's tool says that it has ended, and never opened the pipe");
+        }
     }
 
     private async Task AppearsAsync(CancellationToken cancellationToken)

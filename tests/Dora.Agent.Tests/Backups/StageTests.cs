@@ -45,6 +45,20 @@ public sealed class StageTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_tool_wrote_is_not_lost_when_its_end_is_seen_first()
+    {
+        _stage.Prepare();
+        Say("exit=0\n");
+        var reading = _stage.ReadAsync(Token);
+        var tool = File.WriteAllTextAsync(Path.Combine(_folder, "data"), "little", Token);
+        await using var data = await reading;
+        using var reader = new StreamReader(data);
+
+        Assert.Equal("little", await reader.ReadToEndAsync(Token));
+        await tool;
+    }
+
+    [Fact]
     public async Task A_tool_that_never_says_how_it_ended_has_failed()
     {
         var ending = _stage.EndedAsync(Token);

@@ -19,6 +19,9 @@ internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
 
     private string Data => Path.Combine(Folder, "data.bin");
 
+    // A file, for everybody may read the arguments of a program.
+    private string Settings => Path.Combine(Folder, "rclone.env");
+
     public async Task<AgentReport> RunAsync(string program, CancellationToken cancellationToken)
     {
         bench.Say($"backing up and restoring {mebibytes} MiB, four times each");
@@ -70,18 +73,22 @@ internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
 
     private async Task<TimeSpan> ShellAsync(string name, string script, CancellationToken cancellationToken)
     {
-        var (endpoint, key, secret) = Access();
-        await using var shell = bench.StartPeer(
-            $"agent-{name}", "/usr/bin/env", "-u", "AWS_CA_BUNDLE", "RCLONE_CONFIG_STORE_TYPE=s3", "RCLONE_CONFIG_STORE_PROVIDER=Ceph", $"RCLONE_CONFIG_STORE_ENDPOINT={endpoint}", $"RCLONE_CONFIG_STORE_ACCESS_KEY_ID={key}", $"RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY={secret}",
-            $"RCLONE_CA_CERT={Path.Combine(store, "ca.crt")}", "RCLONE_S3_CHUNK_SIZE=16M", "RCLONE_S3_UPLOAD_CONCURRENCY=2", "bash", "-c", $"set -eo pipefail; {script}");
+        await using var shell = bench.StartPeer($"agent-{name}", "/usr/bin/env", "-u", "AWS_CA_BUNDLE", "bash", "-c", $"set -eao pipefail; . '{Settings}'; {script}");
         return await shell.EndAsync(cancellationToken);
     }
 
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        var (_, key, secret) = Access();
+        var (endpoint, key, secret) = Access();
         foreach (var name in (string[])["store", "keys"])
             Directory.CreateDirectory(Path.Combine(Folder, name));
+        await File.WriteAllLinesAsync(
+            Settings,
+            [
+                "RCLONE_CONFIG_STORE_TYPE=s3", "RCLONE_CONFIG_STORE_PROVIDER=Ceph", $"RCLONE_CONFIG_STORE_ENDPOINT={endpoint}", $"RCLONE_CONFIG_STORE_ACCESS_KEY_ID={key}", $"RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY={secret}",
+                $"RCLONE_CA_CERT='{Path.Combine(store, "ca.crt")}'", "RCLONE_S3_CHUNK_SIZE=16M", "RCLONE_S3_UPLOAD_CONCURRENCY=2",
+            ],
+            cancellationToken);
         await File.WriteAllTextAsync(Path.Combine(Folder, "store", "accessKeyId"), key, cancellationToken);
         await File.WriteAllTextAsync(Path.Combine(Folder, "store", "secretAccessKey"), secret, cancellationToken);
         await File.WriteAllBytesAsync(Path.Combine(Folder, "keys", "current"), new byte[32], cancellationToken);
