@@ -41,7 +41,9 @@ public sealed record ComplianceStackSpec(
     [property: Description("How connections are encrypted.")]
     TlsSettings? Tls = null,
     [property: Description("When the operator may begin by itself what can wait.")]
-    MaintenanceSettings? Maintenance = null);
+    MaintenanceSettings? Maintenance = null,
+    [property: Description("Where backups go, when they are made, and when it is tried whether they can be restored.")]
+    BackupSettings? Backup = null);
 
 /// <summary>Sizing and strictness.</summary>
 [JsonConverter(typeof(EnumNames<Tier>))]

@@ -28,6 +28,8 @@ public static class StackResource
     UseStringEnumConverter = true,
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(KubeList<ComplianceStack>))]
+[JsonSerializable(typeof(KubeList<ComplianceBackup>))]
+[JsonSerializable(typeof(KubeList<ComplianceRestore>))]
 public sealed partial class ApiJson : JsonSerializerContext
 {
     /// <summary>The instance for everything exchanged with an API server.</summary>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dora.Api;
+using Dora.Engines.Backups;
 using Dora.Kubernetes.Model;
 
 namespace Dora.Engines;
@@ -87,6 +88,9 @@ public interface IEngineCluster
     /// <summary>Says one command. Idempotent; throws when the server refuses.</summary>
     Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken);
 
+    /// <summary>Ways to back this cluster up, the usual one first; none where it cannot be as it is set up.</summary>
+    IReadOnlyList<BackupTool> Backups => [];
+
     /// <summary>Passwords that change while servers run.</summary>
     IReadOnlyList<RotatingRole> Rotating => [];
 
@@ -130,6 +134,9 @@ public sealed record StackContext(
     NetworkSettings? Network = null,
     TlsSettings? Tls = null)
 {
+    /// <summary>Where backups go, or null.</summary>
+    public BackupSettings? Backup { get; init; }
+
     /// <summary>Engines whose members may restart all at once.</summary>
     public IReadOnlySet<string> RestartTogether { get; init; } = System.Collections.Frozen.FrozenSet<string>.Empty;
 }

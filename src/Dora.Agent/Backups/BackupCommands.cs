@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Dora.Backup.Keeping;
+using Dora.Backup.Runs;
 using Dora.Backup.Sets;
 
 namespace Dora.Agent.Backups;

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using System.Text.Json;
 using Dora.Backup.Keys;
+using Dora.Backup.Runs;
 using Dora.Backup.Store;
 
 namespace Dora.Agent.Backups;
@@ -45,7 +47,7 @@ internal sealed class RunOptions
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
-            report = RunReport.Of(exception);
+            report = RunFailure.Of(exception);
             await parse.InvocationConfiguration.Error.WriteLineAsync($"{report.Reason}: {report.Message}").ConfigureAwait(false);
         }
 
@@ -55,7 +57,7 @@ internal sealed class RunOptions
 
     private ObjectStore Open(ParseResult parse, out RunOrder order, out SecretKeys keys)
     {
-        order = RunOrder.Read(parse.GetValue(_order)!.FullName);
+        order = Order(parse.GetValue(_order)!.FullName);
         try
         {
             keys = SecretKeys.Read(parse.GetValue(_keys)!.FullName);
@@ -67,6 +69,18 @@ internal sealed class RunOptions
         catch (Exception exception) when (exception is ArgumentException or IOException or UnauthorizedAccessException)
         {
             throw new BadOrderException(exception.Message, exception);
+        }
+    }
+
+    private static RunOrder Order(string path)
+    {
+        try
+        {
+            return RunOrder.Parse(File.ReadAllBytes(path));
+        }
+        catch (Exception exception) when (exception is JsonException or IOException or UnauthorizedAccessException)
+        {
+            throw new BadOrderException($"{path} cannot be read: {exception.Message}", exception);
         }
     }
 

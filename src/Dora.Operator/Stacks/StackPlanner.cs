@@ -110,6 +110,7 @@ public static class StackPlanner
             stack.Spec.Network,
             stack.Spec.Tls ?? new())
         {
+            Backup = stack.Spec.Backup,
             RestartTogether = (stack.Metadata.Annotation(Labels.RestartTogether) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).ToHashSet(StringComparer.Ordinal),
         };
     }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Dora.Agent.Backups;
 using Dora.Backup.Keys;
+using Dora.Backup.Runs;
 using Dora.Backup.Store;
 using Dora.Backup.Streams;
 
@@ -25,7 +26,7 @@ public sealed class RunReportTests
     [MemberData(nameof(Failures))]
     public void Every_failure_has_its_reason(Exception exception, string reason)
     {
-        var report = RunReport.Of(exception);
+        var report = RunFailure.Of(exception);
 
         Assert.False(report.Succeeded);
         Assert.Equal(reason, report.Reason);

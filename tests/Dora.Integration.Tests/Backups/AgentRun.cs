@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Security.Cryptography;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using Dora.Agent.Backups;
+using Dora.Backup.Runs;
 using Dora.Backup.Store;
 using Dora.Testing;
 
@@ -20,7 +20,7 @@ internal sealed class AgentRun : IDisposable
         foreach (var name in (string[])["stage", "store", "keys"])
             Directory.CreateDirectory(Path.Combine(folder, name));
         var order = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", engine, "1"), content);
-        File.WriteAllBytes(At("order.json"), JsonSerializer.SerializeToUtf8Bytes(order, AgentJson.Default.RunOrder));
+        File.WriteAllText(At("order.json"), order.Write());
         File.WriteAllText(At("ca.crt"), server.Authority);
         File.WriteAllText(At("store/accessKeyId"), (credentials ?? server.Owner).AccessKeyId + "\n");
         File.WriteAllText(At("store/secretAccessKey"), (credentials ?? server.Owner).SecretAccessKey + "\n");

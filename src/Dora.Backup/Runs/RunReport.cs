@@ -1,11 +1,7 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
-using Dora.Backup.Keys;
 using Dora.Backup.Sets;
-using Dora.Backup.Store;
-using Dora.Backup.Streams;
 
-namespace Dora.Agent.Backups;
+namespace Dora.Backup.Runs;
 
 /// <summary>
 /// How a run ended: the last message of its container, of which Kubernetes keeps 4,096 bytes. Success is reported only of what was read back.
@@ -24,7 +20,7 @@ namespace Dora.Agent.Backups;
 /// <param name="ManifestVersion">Its version in the store.</param>
 /// <param name="KeyId">Which key sealed the data key.</param>
 /// <param name="Facts">What the engine says of the data.</param>
-internal sealed record RunReport(
+public sealed record RunReport(
     bool Succeeded,
     string Reason,
     string Message,
@@ -66,34 +62,28 @@ internal sealed record RunReport(
             manifest.Facts);
     }
 
-    /// <summary>Of a run that failed.</summary>
-    public static RunReport Of(Exception exception) => exception switch
+    /// <summary>Reads what a run left as its last message; null: it is no report.</summary>
+    public static RunReport? Parse(string? message)
     {
-        StoreException store => new(false, $"Store{store.Problem}", store.Message),
-        SealBrokenException broken => new(false, "BackupBroken", broken.Message),
-        InvalidDataException broken => new(false, "BackupBroken", broken.Message),
-        KeyRefusedException refused => new(false, "KeyRefused", refused.Message),
-        ToolFailedException tool => new(false, "ToolFailed", tool.Message),
-        BadOrderException order => new(false, "BadOrder", order.Message),
-        OperationCanceledException => new(false, "Interrupted", "the run was asked to end before it was done"),
-        _ => new(false, "Failed", $"{exception.GetType().Name}: {exception.Message}"),
-    };
+        try
+        {
+            return string.IsNullOrWhiteSpace(message) ? null : JsonSerializer.Deserialize(message, RunJson.Default.RunReport);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>The report as bytes that Kubernetes keeps whole.</summary>
     public byte[] Write()
     {
-        var bytes = JsonSerializer.SerializeToUtf8Bytes(this, AgentJson.Default.RunReport);
+        var bytes = JsonSerializer.SerializeToUtf8Bytes(this, RunJson.Default.RunReport);
         if (bytes.Length <= LongestBytes)
             return bytes;
         // Facts stand in the manifest too; a message says the most at its beginning.
         return (this with { Facts = null, Message = Message.Length > LongestMessage ? Message[..LongestMessage] : Message }).Bytes();
     }
 
-    private byte[] Bytes() => JsonSerializer.SerializeToUtf8Bytes(this, AgentJson.Default.RunReport);
+    private byte[] Bytes() => JsonSerializer.SerializeToUtf8Bytes(this, RunJson.Default.RunReport);
 }
-
-/// <summary>The contract of files between operator and agent.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
-[JsonSerializable(typeof(RunOrder))]
-[JsonSerializable(typeof(RunReport))]
-internal sealed partial class AgentJson : JsonSerializerContext;

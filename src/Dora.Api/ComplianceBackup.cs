@@ -1,0 +1,102 @@
+using System.ComponentModel;
+using System.Text.Json.Serialization;
+using Dora.Kubernetes.Model;
+using Dora.Kubernetes.Schema;
+
+namespace Dora.Api;
+
+/// <summary>One backup of one engine: made by a schedule, by somebody, or found in the bucket. The record that auditors keep.</summary>
+[Description("One backup of one engine of a ComplianceStack.")]
+[Cel("self.spec == oldSelf.spec", "a backup's spec cannot be changed: create another ComplianceBackup")]
+public sealed record ComplianceBackup(
+    ObjectMeta Metadata,
+    ComplianceBackupSpec Spec,
+    ComplianceBackupStatus? Status = null,
+    [property: MaxLength(64)] string? ApiVersion = StackResource.ApiVersion,
+    [property: MaxLength(63)] string? Kind = BackupResource.Kind) : IKubeObject;
+
+/// <summary>What is backed up.</summary>
+public sealed record ComplianceBackupSpec(
+    [property: Description("The ComplianceStack of this namespace."), MinLength(1), MaxLength(40)]
+    string Stack,
+    [property: Description("Key under its spec.engines."), MinLength(1), MaxLength(63)]
+    string Engine,
+    [property: Description("How much.")]
+    BackupType Type = BackupType.Full,
+    [property: Description("Only this database, of type Dump."), MinLength(1), MaxLength(128)]
+    string? Database = null,
+    [property: Description("A run that takes longer is ended, and has failed."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
+    string Deadline = "6h",
+    [property: Description("Set where the backup was found in the bucket: its ID there. Nothing runs."), Pattern("^[0-9]{8}t[0-9]{6}z-[a-z0-9]+$"), MaxLength(40)]
+    string? Found = null);
+
+/// <summary>How far a run is.</summary>
+[JsonConverter(typeof(EnumNames<RunPhase>))]
+public enum RunPhase
+{
+    /// <summary>It waits: another one of its engine runs, or the engine does not serve.</summary>
+    Pending,
+
+    /// <summary>It runs.</summary>
+    Running,
+
+    /// <summary>It is done, and what it says was read back.</summary>
+    Succeeded,
+
+    /// <summary>It has failed, for good.</summary>
+    Failed,
+}
+
+/// <summary>What became of a backup.</summary>
+public sealed record ComplianceBackupStatus(
+    [property: Description("Pending, Running, Succeeded or Failed. Failed is final: create another one.")]
+    RunPhase Phase = RunPhase.Pending,
+    [property: Description("The generation this status was computed from.")]
+    long? ObservedGeneration = null,
+    [property: Description("ID in the bucket: below the prefix, the folder NAMESPACE/STACK/ENGINE/ID."), MaxLength(40)]
+    string? Id = null,
+    [property: Description("The Job of the run."), MaxLength(63)]
+    string? Job = null,
+    [property: Description("The member that was read."), MaxLength(253)]
+    string? Source = null,
+    [property: Description("The state of the data is that of this time, or later.")]
+    DateTimeOffset? StartedAt = null,
+    [property: Description("When all of it was stored, and its manifest read back.")]
+    DateTimeOffset? FinishedAt = null,
+    [property: Description("Where it is: the store, its bucket and the folder."), MaxLength(600)]
+    string? Location = null,
+    [property: Description("What form the data has."), MaxLength(63)]
+    string? Content = null,
+    [property: Description("Bytes as the engine gave them.")]
+    long? Bytes = null,
+    [property: Description("Bytes in the bucket.")]
+    long? StoredBytes = null,
+    [property: Description("Objects that hold the data.")]
+    int? Objects = null,
+    [property: Description("SHA-256 of the data as the engine gave it."), MaxLength(64)]
+    string? Sha256 = null,
+    [property: Description("SHA-256 of the manifest, read back after it was written."), MaxLength(64)]
+    string? ManifestSha256 = null,
+    [property: Description("Version of the manifest in the bucket."), MaxLength(128)]
+    string? ManifestVersion = null,
+    [property: Description("Which key sealed it."), MaxLength(128)]
+    string? KeyId = null,
+    [property: Description("What the engine says of the data: log position, versions, and the fingerprint (count:NAME, digest:NAME)."), MaxProperties(64)]
+    IReadOnlyDictionary<string, string>? Facts = null,
+    [property: Description("When all of it was last restored, and found to be what it was.")]
+    DateTimeOffset? VerifiedAt = null,
+    [property: Description("CamelCase: why it is in this phase."), MaxLength(64)]
+    string? Reason = null,
+    [property: Description("What is wrong, and what to do."), MaxLength(ComplianceStackStatus.LongestMessage)]
+    string? Message = null);
+
+/// <summary>Where <see cref="ComplianceBackup"/> is served.</summary>
+public static class BackupResource
+{
+    /// <summary>The kind.</summary>
+    public const string Kind = "ComplianceBackup";
+
+    /// <summary>The kind with its contract.</summary>
+    public static KubeType<ComplianceBackup> Type { get; } = new(
+        new(StackResource.Group, "v1alpha1", "compliancebackups", Kind), ApiJson.Wire.ComplianceBackup, ApiJson.Wire.KubeListComplianceBackup);
+}

@@ -1,0 +1,41 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Dora.Backup.Keeping;
+using Dora.Backup.Sets;
+using Dora.Backup.Store;
+
+namespace Dora.Backup.Runs;
+
+/// <summary>What a run is to do, as the operator wrote it into a file. It holds no secret.</summary>
+/// <param name="Store">Where backups are.</param>
+/// <param name="Id">ID of the backup.</param>
+/// <param name="Origin">Whose data.</param>
+/// <param name="Content">What form the data has.</param>
+/// <param name="Facts">What is known of it before it begins.</param>
+/// <param name="Keep">Which backups stay, of a run that removes others.</param>
+/// <param name="TimeZone">Where days begin, as the tz database names it.</param>
+public sealed record RunOrder(StoreLocation Store, string Id, BackupOrigin Origin, string Content, IReadOnlyDictionary<string, string>? Facts = null, KeepRules? Keep = null, string TimeZone = "UTC")
+{
+    /// <summary>The backup's place.</summary>
+    [JsonIgnore]
+    public BackupPlace Place => new(Origin.Namespace, Origin.Stack, Origin.Engine, Id);
+
+    /// <summary>The file.</summary>
+    public string Write() => JsonSerializer.Serialize(this, RunJson.Default.RunOrder);
+
+    /// <summary>Reads a file.</summary>
+    /// <exception cref="JsonException">It is no order.</exception>
+    public static RunOrder Parse(ReadOnlySpan<byte> file)
+    {
+        var order = JsonSerializer.Deserialize(file, RunJson.Default.RunOrder) ?? throw new JsonException("the order is empty");
+        return order.Store.Endpoint.IsAbsoluteUri && order.Store.Endpoint.Scheme is "https" or "http"
+            ? order
+            : throw new JsonException($"store.endpoint '{order.Store.Endpoint}' is no address: give scheme and host, such as https://s3.example");
+    }
+}
+
+/// <summary>The contract of files between operator and agent.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSerializable(typeof(RunOrder))]
+[JsonSerializable(typeof(RunReport))]
+internal sealed partial class RunJson : JsonSerializerContext;
