@@ -98,17 +98,14 @@ public sealed record BackupSchedule(
     string Cron,
     [property: Description("A name of the time zone database. Default: UTC."), Pattern(Schedule.ZonePattern), MaxLength(64)]
     string? TimeZone = null,
-    [property: Description("Keys under spec.engines. Default: all engines of the stack."), MaxItems(16)]
+    [property: Description("Keys under spec.engines. Default: all engines of the stack."), MaxItems(16), MaxLength(63)]
     IReadOnlyList<string>? Engines = null,
     [property: Description("Full: all data. Incremental: what changed since the last one; Full where the engine has no other.")]
     BackupType Type = BackupType.Full,
-    [property: Description("Backups begin up to this much later, each stack at its own moment, so that many do not begin at once: e.g. 10m."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
+    [property: Description("Backups begin up to this much later, each stack at its own moment, so that many do not begin at once: e.g. 10m."), Duration]
     string Jitter = "5m",
-    [property: Description("A run that takes longer is ended, and has failed."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
-    string Deadline = "6h")
-{
-    internal const string SpanPattern = "^([0-9]+(y|w|d|h|m|s))+$";
-}
+    [property: Description("A run that takes longer is ended, and has failed."), Duration]
+    string Deadline = "6h");
 
 /// <summary>How much a backup holds.</summary>
 [JsonConverter(typeof(EnumNames<BackupType>))]
@@ -131,9 +128,9 @@ public enum BackupType
 public sealed record BackupObjective(
     [property: Description("Key under spec.engines."), MaxLength(63)]
     string Engine,
-    [property: Description("How much may be lost at most (RPO): the newest point that can be restored is never older, e.g. 24h."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
+    [property: Description("How much may be lost at most (RPO): the newest point that can be restored is never older, e.g. 24h."), Duration]
     string? Rpo = null,
-    [property: Description("How long a restore may take (RTO); drills measure it, e.g. 2h."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
+    [property: Description("How long a restore may take (RTO); drills measure it, e.g. 2h."), Duration]
     string? Rto = null);
 
 /// <summary>Which backups stay: any rule that wants one keeps it.</summary>
@@ -164,9 +161,9 @@ public sealed record DrillSettings(
     string Cron,
     [property: Description("A name of the time zone database. Default: UTC."), Pattern(Schedule.ZonePattern), MaxLength(64)]
     string? TimeZone = null,
-    [property: Description("Keys under spec.engines. Default: all engines of the stack."), MaxItems(16)]
+    [property: Description("Keys under spec.engines. Default: all engines of the stack."), MaxItems(16), MaxLength(63)]
     IReadOnlyList<string>? Engines = null,
-    [property: Description("A drill that takes longer is ended, and has failed."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
+    [property: Description("A drill that takes longer is ended, and has failed."), Duration]
     string Deadline = "6h",
     [property: ListMap("name"), MaxItems(16), Description("Questions to the restored data whose answers are known.")]
     IReadOnlyList<DrillCheck>? Checks = null);

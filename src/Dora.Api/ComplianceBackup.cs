@@ -7,7 +7,6 @@ namespace Dora.Api;
 
 /// <summary>One backup of one engine: made by a schedule, by somebody, or found in the bucket. The record that auditors keep.</summary>
 [Description("One backup of one engine of a ComplianceStack.")]
-[Cel("self.spec == oldSelf.spec", "a backup's spec cannot be changed: create another ComplianceBackup")]
 public sealed record ComplianceBackup(
     ObjectMeta Metadata,
     ComplianceBackupSpec Spec,
@@ -16,6 +15,7 @@ public sealed record ComplianceBackup(
     [property: MaxLength(63)] string? Kind = BackupResource.Kind) : IKubeObject;
 
 /// <summary>What is backed up.</summary>
+[Cel("self == oldSelf", "a backup's spec cannot be changed: create another ComplianceBackup")]
 public sealed record ComplianceBackupSpec(
     [property: Description("The ComplianceStack of this namespace."), MinLength(1), MaxLength(40)]
     string Stack,
@@ -25,7 +25,7 @@ public sealed record ComplianceBackupSpec(
     BackupType Type = BackupType.Full,
     [property: Description("Only this database, of type Dump."), MinLength(1), MaxLength(128)]
     string? Database = null,
-    [property: Description("A run that takes longer is ended, and has failed."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
+    [property: Description("A run that takes longer is ended, and has failed."), Duration]
     string Deadline = "6h",
     [property: Description("Set where the backup was found in the bucket: its ID there. Nothing runs."), Pattern("^[0-9]{8}t[0-9]{6}z-[a-z0-9]+$"), MaxLength(40)]
     string? Found = null);

@@ -7,7 +7,6 @@ namespace Dora.Api;
 
 /// <summary>One restore of one engine: over the data of its stack, into another stack, or into a throw-away instance.</summary>
 [Description("One restore of one engine from a backup.")]
-[Cel("self.spec == oldSelf.spec", "a restore's spec cannot be changed: create another ComplianceRestore")]
 public sealed record ComplianceRestore(
     ObjectMeta Metadata,
     ComplianceRestoreSpec Spec,
@@ -16,6 +15,7 @@ public sealed record ComplianceRestore(
     [property: MaxLength(63)] string? Kind = RestoreResource.Kind) : IKubeObject;
 
 /// <summary>What is restored, and where to.</summary>
+[Cel("self == oldSelf", "a restore's spec cannot be changed: create another ComplianceRestore")]
 public sealed record ComplianceRestoreSpec(
     [property: Description("The ComplianceStack of this namespace whose data is restored."), MinLength(1), MaxLength(40)]
     string Stack,
@@ -25,7 +25,7 @@ public sealed record ComplianceRestoreSpec(
     RestoreSource Source,
     [property: Description("Where it goes.")]
     RestoreTarget Target,
-    [property: Description("A run that takes longer is ended, and has failed."), Pattern(BackupSchedule.SpanPattern), MaxLength(20)]
+    [property: Description("A run that takes longer is ended, and has failed."), Duration]
     string Deadline = "6h");
 
 /// <summary>Where the data comes from.</summary>
