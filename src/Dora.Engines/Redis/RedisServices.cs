@@ -14,9 +14,9 @@ internal static class RedisServices
     /// <summary>Clients ask the Sentinels for the master; the bus of a cluster knows no password and is for members only.</summary>
     public static NetworkAccess Access(RedisMode mode) => mode switch
     {
-        RedisMode.Sentinel => new([RedisPlan.Port, RedisPlan.SentinelPort], [RedisPlan.Port, RedisPlan.SentinelPort], [RedisPlan.Port, RedisPlan.SentinelPort]),
-        RedisMode.Cluster => new([RedisPlan.Port], [RedisPlan.Port, RedisPlan.BusPort], [RedisPlan.Port]),
-        _ => new([RedisPlan.Port], [], [RedisPlan.Port]),
+        RedisMode.Sentinel => new([RedisPlan.Port, RedisPlan.SentinelPort], [RedisPlan.Port, RedisPlan.SentinelPort], [RedisPlan.Port, RedisPlan.SentinelPort]) { Backups = [RedisPlan.Port] },
+        RedisMode.Cluster => new([RedisPlan.Port], [RedisPlan.Port, RedisPlan.BusPort], [RedisPlan.Port]) { Backups = [RedisPlan.Port] },
+        _ => new([RedisPlan.Port], [], [RedisPlan.Port]) { Backups = [RedisPlan.Port] },
     };
 
     /// <summary>Names each member, ready or not: Sentinels find members by these names whatever their addresses become.</summary>

@@ -1,4 +1,5 @@
 using Dora.Api;
+using Dora.Engines.Backups;
 using Dora.Kubernetes.Model;
 
 namespace Dora.Engines.Rendering;
@@ -23,6 +24,9 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
 
     /// <summary>Other pods of the stack that come as clients, whatever the stack says of clients; they use the same ports.</summary>
     public IReadOnlyDictionary<string, string>? Neighbour { get; init; }
+
+    /// <summary>Ports that the pods of backups read from, where the stack has any.</summary>
+    public IReadOnlyList<int> Backups { get; init; } = [];
 
     /// <summary>Ports of metrics, for whom the stack names as monitoring.</summary>
     public IReadOnlyList<int> Metrics { get; init; } = [];
@@ -57,7 +61,7 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     {
         var network = names.Stack.Network ?? new();
         if (network.Policies == NetworkPolicyMode.Enabled)
-            yield return Manifest.Of(KubeTypes.NetworkPolicies, new(names.Meta(name), new(new(MatchLabels: pods), ["Ingress", "Egress"], [.. In(network, pods)], [.. Out(network, pods)])));
+            yield return Manifest.Of(KubeTypes.NetworkPolicies, new(names.Meta(name), new(new(MatchLabels: pods), ["Ingress", "Egress"], [.. In(names.Stack, network, pods)], [.. Out(network, pods)])));
         if (InMesh(names))
         {
             yield return Manifest.Of(KubeTypes.PeerAuthentications, new(names.Meta(name), new(
@@ -71,7 +75,7 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     private static bool InMesh(EngineNames names) => names.Encrypted && names.Stack.Network?.Mesh == NetworkMesh.Istio;
 
     // A rule without a source or without a port would stand for all of them.
-    private IEnumerable<NetworkPolicyIngressRule> In(NetworkSettings network, IReadOnlyDictionary<string, string> pods)
+    private IEnumerable<NetworkPolicyIngressRule> In(StackContext stack, NetworkSettings network, IReadOnlyDictionary<string, string> pods)
     {
         List<NetworkPolicyPeer> clients = [.. network.Clients is { } named ? named.Where(client => client is not null).Select(Peer) : [new(Everything)]];
         if (Neighbour is not null)
@@ -81,6 +85,7 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
             new([new(new(MatchLabels: pods))], Ports(Members)),
             new([OperatorPods], Ports(Operator)),
             new(clients, Ports(Clients)),
+            new(stack.Backup is null ? [] : [new(new(MatchLabels: BackupPods.Selector(stack.Name)))], Ports(Backups)),
             new([.. (network.Monitoring ?? []).Where(client => client is not null).Select(Peer)], Ports(Metrics)),
         ];
         return rules.Where(rule => rule is { From.Count: > 0, Ports.Count: > 0 });
