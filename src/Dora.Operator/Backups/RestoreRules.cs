@@ -175,7 +175,7 @@ internal static class RestoreRules
         var end = RunEnd.Of(observed.Job, observed.Pods);
         if (end is null)
             return new(status with { Reason = "Restoring", Message = drill ? "restores into a throw-away instance" : "lays the data down" }, Again: BackupRules.Look);
-        status = status with { Facts = end.Report?.Facts, Comparison = Comparison(end.Report) };
+        status = status with { Facts = end.Report?.Facts, Comparison = end.Report?.Comparison?.ToString() };
         if (!end.Succeeded)
             return new(Failed(status, end.Reason, drill ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
         return drill ? Done(observed, status) : new(Begin(status, RestorePhase.Starting, observed), End: observed.Job);
@@ -213,7 +213,7 @@ internal static class RestoreRules
                 MeasuredRto = Durations.Format(now - status.StartedAt!.Value),
                 MeasuredRpo = (observed.Restore.Spec.Source.PointInTime ?? backup?.Status?.StartedAt) is { } state ? Durations.Format(status.StartedAt.Value - state) : null,
             },
-            Verified: status.Comparison == RunReport.Verified ? backup : null);
+            Verified: status.Comparison == nameof(Comparison.Verified) ? backup : null);
     }
 
     private static BackupRun Run(RestoreObservation observed, ComplianceRestoreStatus status, string command, BackupTool? tool, Volume? data)
@@ -325,8 +325,6 @@ internal static class RestoreRules
             _ => null,
         },
     };
-
-    private static string? Comparison(RunReport? report) => report?.Comparison;
 
     private static ComplianceRestoreStatus Failed(ComplianceRestoreStatus status, string reason, string message, DateTimeOffset now) =>
         status with { Phase = RestorePhase.Failed, Reason = reason, Message = StackStatus.Cut(message), FinishedAt = BackupRules.Whole(now) };
