@@ -225,7 +225,7 @@ internal static class RestoreRules
             status.Job!,
             new(StackResource.ApiVersion, RestoreResource.Kind, restore.Metadata.Name!, restore.Metadata.Uid!, Controller: true, BlockOwnerDeletion: false),
             command,
-            RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "").Write(),
+            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
             Tool = tool?.LayDown(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), restore.Spec.Source.PointInTime, checks)),
