@@ -14,12 +14,12 @@ internal static class BackupCommands
     public static Command Backup() => new RunOptions().Command(
         "backup",
         "Take what the engine's tool writes into the stage's pipe, compress it, seal it, store it, and read its manifest back.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
             await ClaimAsync(run, token).ConfigureAwait(false);
             await using var source = await run.Stage!.ReadAsync(token).ConfigureAwait(false);
-            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).WriteAsync(What(run), source, ended => run.EndedAsync(Backups.Stage.Short, ended), run.Heartbeat.Beat, token).ConfigureAwait(false);
+            var written = await new BackupWriter(run.Store, run.Keys!, TimeProvider.System).WriteAsync(What(run), source, ended => run.EndedAsync(Backups.Stage.Short, ended), run.Heartbeat.Beat, token).ConfigureAwait(false);
             return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
         });
 
@@ -27,11 +27,11 @@ internal static class BackupCommands
     public static Command Record() => new RunOptions().Command(
         "record",
         "Wait until the engine's tool has stored the data by itself, write down what it says of it, and read that back.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
             await ClaimAsync(run, token).ConfigureAwait(false);
-            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).RecordAsync(What(run), ended => run.EndedAsync(Timeout.InfiniteTimeSpan, ended), token).ConfigureAwait(false);
+            var written = await new BackupWriter(run.Store, run.Keys!, TimeProvider.System).RecordAsync(What(run), ended => run.EndedAsync(Timeout.InfiniteTimeSpan, ended), token).ConfigureAwait(false);
             return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
         });
 
@@ -39,10 +39,10 @@ internal static class BackupCommands
     public static Command Restore() => new RunOptions().Command(
         "restore",
         "Read a backup, check every byte of it, and give it to the engine's tool through the stage's pipe.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
-            var reader = new BackupReader(run.Store, run.Keys);
+            var reader = new BackupReader(run.Store, run.Keys!);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             if (manifest.Recorded)
                 throw new BadOrderException($"the engine's tool stored the data of {manifest.Id} by itself: use dora-agent follow");
@@ -59,10 +59,10 @@ internal static class BackupCommands
     public static Command Follow() => new RunOptions().Command(
         "follow",
         "Read what was written down of a backup that the engine's tool stored by itself, tell it to the tool, and compare with it what the tool restored.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
-            var reader = new BackupReader(run.Store, run.Keys);
+            var reader = new BackupReader(run.Store, run.Keys!);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             if (!manifest.Recorded)
                 throw new BadOrderException($"the data of {manifest.Id} went through the agent: use dora-agent restore");
@@ -75,10 +75,10 @@ internal static class BackupCommands
     public static Command Verify() => new RunOptions().Command(
         "verify",
         "Read a backup and check every byte of it, and note in the store that this was done; the data goes nowhere.",
-        staged: false,
+        Needs.Keys,
         async (run, token) =>
         {
-            var reader = new BackupReader(run.Store, run.Keys);
+            var reader = new BackupReader(run.Store, run.Keys!);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             if (manifest.Recorded)
             {
@@ -96,7 +96,7 @@ internal static class BackupCommands
     public static Command Expire() => new RunOptions().Command(
         "expire",
         "Remove the backups of an engine that no rule of the order keeps any more; never the newest, nor the newest that was verified, nor what is locked.",
-        staged: false,
+        Needs.Nothing,
         async (run, token) =>
         {
             var folder = run.Order.Place.EngineFolder;

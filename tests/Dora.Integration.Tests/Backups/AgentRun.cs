@@ -11,6 +11,9 @@ namespace Dora.Integration.Tests.Backups;
 /// <summary>A run as a pod makes it: a folder with order, credentials and keys, the agent's commands, and an engine's script on the other side of the pipe.</summary>
 internal sealed class AgentRun : IDisposable
 {
+    /// <summary>The pod's token for Vault.</summary>
+    public const string VaultToken = "a-projected-token";
+
     private static int count;
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-run-{Environment.ProcessId}-{Interlocked.Increment(ref count)}");
@@ -25,6 +28,7 @@ internal sealed class AgentRun : IDisposable
         File.WriteAllText(At("store/accessKeyId"), (credentials ?? server.Owner).AccessKeyId + "\n");
         File.WriteAllText(At("store/secretAccessKey"), (credentials ?? server.Owner).SecretAccessKey + "\n");
         File.WriteAllText(At("keys/current"), Convert.ToBase64String(key ?? SHA256.HashData("a key"u8)) + "\n");
+        File.WriteAllText(At("vault-token"), VaultToken + "\n");
         File.WriteAllText(At("report"), "");
     }
 
@@ -39,9 +43,10 @@ internal sealed class AgentRun : IDisposable
     {
         string[] staged = command.Options.Any(option => option.Name == "--stage") ? ["--stage", Stage] : [];
         string[] ordered = command.Options.Any(option => option.Name == "--order")
-            ? ["--order", At("order.json"), "--store", At("store"), "--keys", At("keys"), "--ca", At("ca.crt"), "--report", At("report"), "--heartbeat", At("heartbeat")]
+            ? ["--order", At("order.json"), "--store", At("store"), "--ca", At("ca.crt"), "--report", At("report"), "--heartbeat", At("heartbeat")]
             : [];
-        return await command.Parse([.. ordered, .. staged]).InvokeAsync(new() { Output = TextWriter.Null, Error = TextWriter.Null }, cancellationToken);
+        string[] keyed = command.Options.Any(option => option.Name == "--keys") ? ["--keys", At("keys"), "--vault-token", At("vault-token")] : [];
+        return await command.Parse([.. ordered, .. keyed, .. staged]).InvokeAsync(new() { Output = TextWriter.Null, Error = TextWriter.Null }, cancellationToken);
     }
 
     /// <summary>Makes the pipe, as the pod's first container does.</summary>

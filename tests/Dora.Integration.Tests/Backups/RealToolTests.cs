@@ -1,5 +1,5 @@
 using Dora.Agent.Backups;
-using Dora.Backup.Store;
+using Dora.Testing.Vault;
 using Xunit;
 
 namespace Dora.Integration.Tests.Backups;
@@ -62,6 +62,26 @@ public sealed class RealToolTests(ObjectStoreServer store)
 
         Assert.Equal("Verified", (string?)run.Report["comparison"]);
         Assert.DoesNotContain($"payments/ledger/redis/{Id}/verified.json", await NamesAsync(bucket));
+    }
+
+    [Fact]
+    public async Task A_key_of_Vault_seals_and_opens_a_backup_and_the_Secret_does_not_open_it()
+    {
+        await using var vault = await VaultServer.StartAsync();
+        using var setup = new VaultSetup(vault.Address, vault.RootToken);
+        await setup.EnginesAsync();
+        await setup.PolicyAsync("""path "transit/encrypt/backups" { capabilities = ["update"] } path "transit/decrypt/backups" { capabilities = ["update"] }""");
+        await setup.KubernetesAsync();
+        vault.Accounts.Add(AgentRun.VaultToken);
+        var bucket = await store.BucketAsync();
+        using var taken = new AgentRun(store, bucket, Id, "redis-rdb", order: order => order with { Transit = new(vault.Address, "backups", VaultSetup.Role) });
+        using var other = Run(bucket);
+
+        Assert.Equal(0, await RunAsync(taken, BackupCommands.Backup(), Copy));
+        Assert.Equal("backups:v1", (string?)taken.Report["keyId"]);
+        Assert.Equal(0, await taken.AgentAsync(BackupCommands.Verify(), Token));
+        Assert.Equal(1, await other.AgentAsync(BackupCommands.Verify(), Token));
+        Assert.Equal("KeyRefused", (string?)other.Report["reason"]);
     }
 
     [Fact]
