@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Dora.Backup.Keeping;
 using Dora.Backup.Runs;
 using Dora.Backup.Sets;
 using Dora.Backup.Store;
@@ -92,24 +91,6 @@ internal static class BackupCommands
             return RunReport.Of(manifest);
         });
 
-    /// <summary><c>dora-agent expire</c>.</summary>
-    public static Command Expire() => new RunOptions().Command(
-        "expire",
-        "Remove the backups of an engine that no rule of the order keeps any more; never the newest, nor the newest that was verified, nor what is locked.",
-        Needs.Nothing,
-        async (run, token) =>
-        {
-            var folder = run.Order.Place.EngineFolder;
-            var report = await new Expiry(run.Store, TimeProvider.System).RunAsync(folder, run.Order.Keep ?? new(), Zone(run.Order), run.Log, token).ConfigureAwait(false);
-            return new(true, "Completed", "", Facts: new SortedDictionary<string, string>(StringComparer.Ordinal)
-            {
-                ["kept"] = Count(report.Kept),
-                ["removed"] = Count(report.Removed.Count),
-                ["locked"] = Count(report.Locked.Count),
-                ["leftovers"] = Count(report.Leftovers.Count),
-            });
-        });
-
     /// <summary><c>dora-agent stage</c>.</summary>
     public static Command Stage()
     {
@@ -140,12 +121,6 @@ internal static class BackupCommands
         command.SetAction(parse => Backups.Heartbeat.IsAlive(parse.GetValue(heartbeat)!.FullName, TimeSpan.FromSeconds(parse.GetValue(most)), TimeProvider.System) ? 0 : 1);
         return command;
     }
-
-    private static string Count(int count) => count.ToString(CultureInfo.InvariantCulture);
-
-    private static TimeZoneInfo Zone(RunOrder order) => TimeZoneInfo.TryFindSystemTimeZoneById(order.TimeZone, out var zone)
-        ? zone
-        : throw new BadOrderException($"timeZone '{order.TimeZone}' is not known: use a name of the tz database, such as Europe/Berlin");
 
     private static async Task ClaimAsync(Run run, CancellationToken cancellationToken)
     {
