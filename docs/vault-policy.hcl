@@ -14,7 +14,6 @@ path "sys/leases/revoke"                 { capabilities = ["update"] }
 path "pki/sign/db-server"                { capabilities = ["update"] }
 
 # Keys of backups.
-path "transit/datakey/plaintext/backups" { capabilities = ["update"] }
 path "transit/encrypt/backups"           { capabilities = ["update"] }
 path "transit/decrypt/backups"           { capabilities = ["update"] }
 path "transit/rewrap/backups"            { capabilities = ["update"] }

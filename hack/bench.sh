@@ -8,14 +8,16 @@ benchmark='' kubeconfig='' sample_controller=''
 
 usage() {
     cat <<'TEXT'
-Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--vault N] [--backup MIB] [--strict]
+Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--vault N] [--backup MIB]
+       [--expire N] [--strict]
 
 Measures speed and thrift on a real kube-apiserver with etcd, started for this run alone:
 (a) a Foo -> Deployment controller on our runtime beside Kubernetes' own sample-controller;
 (b) the published operator with many stacks of two engines, and with many of all five;
 (c) `plan` of a stack of five engines;
 (d) what stacks with passwords and certificates from a scripted Vault ask it, per stack and hour at rest;
-(e) dora-agent beside zstd, openssl and rclone in a pipe, into the same object store (Ceph).
+(e) dora-agent beside zstd, openssl and rclone in a pipe, into the same object store (Ceph);
+(f) how long dora-agent takes to remove thousands of objects that no rule keeps.
 What is measured and how to read it: docs/performance.md. Needs a quiet machine to mean anything;
 takes about ten minutes there. Programs that are missing are built first (Debian, root).
 
@@ -25,6 +27,7 @@ takes about ten minutes there. Programs that are missing are built first (Debian
   --five N    stacks of five engines in (b), 0 leaves them out (200)
   --vault N   stacks of (d), 0 leaves them out (20)
   --backup M  MiB of (e), 0 leaves it out (1024)
+  --expire N  objects of (f), 0 leaves it out (10000)
   --strict    exit code 1 if a target is missed
 TEXT
 }
@@ -87,7 +90,7 @@ main() {
     while (($# > 0)); do
         case $1 in
         --json | --strict) options+=("$1") ;;
-        --foos | --stacks | --five | --vault | --backup)
+        --foos | --stacks | --five | --vault | --backup | --expire)
             [[ ${2:-} =~ ^[0-9]+$ ]] || { echo "$1 needs a number" >&2 && return 2; }
             options+=("$1" "$2") && shift
             ;;

@@ -7,26 +7,16 @@ namespace Dora.Vault;
 /// <param name="mount">Where it is mounted.</param>
 public sealed class TransitKeys(VaultClient client, string mount = "transit")
 {
-    /// <summary>A fresh 256-bit key to encrypt with here, and the same key encrypted, to be kept beside what it encrypted.</summary>
-    /// <param name="key">Name of the key in Vault.</param>
-    /// <param name="associated">What the encrypted key is bound to, or null.</param>
-    /// <param name="cancellationToken">Stops waiting.</param>
-    public async Task<DataKey> DataKeyAsync(string key, byte[]? associated = null, CancellationToken cancellationToken = default)
-    {
-        var request = VaultRequest.Post(VaultRequest.Join(mount, "datakey", "plaintext", key), Body(associated, ("bits", 256)));
-        var answer = await client.SendAsync(request, cancellationToken);
-        var body = VaultRefusal.Data(request, answer, VaultJson.Default.DataKeyBody);
-        return new(Bytes(request, answer, body.Plaintext), body.Ciphertext);
-    }
-
-    /// <summary>Encrypts a few bytes; answers <c>vault:v1:…</c>.</summary>
+    /// <summary>
+    /// Encrypts a few bytes, such as a data key; answers <c>vault:v1:…</c>. (<c>datakey</c> would make such a key too, and takes no associated data.)
+    /// </summary>
     public async Task<string> EncryptAsync(string key, byte[] plaintext, byte[]? associated = null, CancellationToken cancellationToken = default) =>
-        (await client.DataAsync(VaultRequest.Post(VaultRequest.Join(mount, "encrypt", key), Body(associated, ("plaintext", Convert.ToBase64String(plaintext)))), VaultJson.Default.CiphertextBody, cancellationToken)).Ciphertext;
+        (await client.DataAsync(Post("encrypt", key, Body(associated, ("plaintext", Convert.ToBase64String(plaintext)))), VaultJson.Default.CiphertextBody, cancellationToken)).Ciphertext;
 
     /// <summary>Decrypts what the same key encrypted.</summary>
     public async Task<byte[]> DecryptAsync(string key, string ciphertext, byte[]? associated = null, CancellationToken cancellationToken = default)
     {
-        var request = VaultRequest.Post(VaultRequest.Join(mount, "decrypt", key), Body(associated, ("ciphertext", ciphertext)));
+        var request = Post("decrypt", key, Body(associated, ("ciphertext", ciphertext)));
         var answer = await client.SendAsync(request, cancellationToken);
         return Bytes(request, answer, VaultRefusal.Data(request, answer, VaultJson.Default.PlaintextBody).Plaintext);
     }
@@ -36,7 +26,10 @@ public sealed class TransitKeys(VaultClient client, string mount = "transit")
     /// what is bound to some must be decrypted and encrypted again.
     /// </summary>
     public async Task<string> RewrapAsync(string key, string ciphertext, CancellationToken cancellationToken = default) =>
-        (await client.DataAsync(VaultRequest.Post(VaultRequest.Join(mount, "rewrap", key), Body(null, ("ciphertext", ciphertext))), VaultJson.Default.CiphertextBody, cancellationToken)).Ciphertext;
+        (await client.DataAsync(Post("rewrap", key, Body(null, ("ciphertext", ciphertext))), VaultJson.Default.CiphertextBody, cancellationToken)).Ciphertext;
+
+    // What was said once may be said again: nothing is kept of it.
+    private VaultRequest Post(string verb, string key, JsonObject body) => VaultRequest.Post(VaultRequest.Join(mount, verb, key), body) with { Repeatable = true };
 
     private static JsonObject Body(byte[]? associated, (string Key, JsonNode Value) field)
     {
@@ -57,13 +50,4 @@ public sealed class TransitKeys(VaultClient client, string mount = "transit")
             throw VaultRefusal.Invalid(request, answer, "the plaintext is not base64");
         }
     }
-}
-
-/// <summary>A key to encrypt with here.</summary>
-/// <param name="Plaintext">32 bytes, in memory only: to be cleared after use.</param>
-/// <param name="Ciphertext">The same, encrypted by Vault.</param>
-public sealed record DataKey(byte[] Plaintext, string Ciphertext)
-{
-    /// <inheritdoc/>
-    public override string ToString() => "DataKey";
 }

@@ -17,7 +17,6 @@ namespace Dora.Vault;
 [JsonSerializable(typeof(StaticLoginBody))]
 [JsonSerializable(typeof(LeaseBody))]
 [JsonSerializable(typeof(CertificateBody))]
-[JsonSerializable(typeof(DataKeyBody))]
 [JsonSerializable(typeof(CiphertextBody))]
 [JsonSerializable(typeof(PlaintextBody))]
 internal sealed partial class VaultJson : JsonSerializerContext;
@@ -68,11 +67,6 @@ internal sealed record LeaseBody(string LeaseId, long LeaseDuration, bool Renewa
 
 /// <summary>pki/sign.</summary>
 internal sealed record CertificateBody(string Certificate, string? IssuingCa = null, IReadOnlyList<string>? CaChain = null);
-
-internal sealed record DataKeyBody(string Plaintext, string Ciphertext)
-{
-    public override string ToString() => "DataKeyBody";
-}
 
 internal sealed record CiphertextBody(string Ciphertext);
 

@@ -17,6 +17,9 @@ public sealed record VaultOptions(Uri Address, string? Namespace = null, string?
 /// <summary>How to log in. What proves who we are is read again at each login: it is rotated while we run.</summary>
 public abstract record VaultLogin
 {
+    /// <summary>Where pods of ours have a service account's token with the audience <c>vault</c>.</summary>
+    public const string ProjectedToken = "/var/run/secrets/vault/token";
+
     private VaultLogin()
     {
     }

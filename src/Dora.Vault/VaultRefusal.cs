@@ -27,7 +27,7 @@ internal static class VaultRefusal
             _ when health?.State == VaultState.Uninitialized => new VaultSealedException($"Vault was never initialised and cannot {request}: run `vault operator init`, then unseal it", answer.Code),
             _ when health?.State == VaultState.Sealed || SaysSealed(answer) => new VaultSealedException($"Vault is sealed and cannot {request}: unseal it", answer.Code),
             400 when words.Contains(CheckAndSet, StringComparison.Ordinal) => new VaultConflictException($"{request}: another version is there already"),
-            403 => new VaultForbiddenException($"Vault does not allow the operator to {request}: grant '{request.Verb}' on that path in its policy{said}"),
+            403 => new VaultForbiddenException($"Vault does not allow this login to {request}: grant '{request.Verb}' on that path in its policy{said}"),
             404 => new VaultNotFoundException($"Vault has nothing to {request}{said}"),
             412 => new VaultUnreachableException($"the Vault that answers has not caught up with an earlier write and cannot {request} yet", 412),
             429 => new VaultThrottledException($"Vault takes no more requests for now and did not {request}: raise the quota", answer.RetryAfter),

@@ -107,7 +107,7 @@ internal sealed class VaultSession(VaultTransport transport, VaultLogin login, T
         var request = VaultRequest.Post($"auth/{VaultRequest.Join(mount)}/login", body) with { Anonymous = true };
         var answer = await transport.SendAsync(request, null, cancellationToken);
         if (answer.Code is 400 or 403 or 404)
-            throw new VaultForbiddenException($"Vault refuses the login at auth/{mount} ({request.Cleaned(VaultRefusal.Words(answer), null)}): see that the auth method is mounted there, that the role exists, and that it is bound to this operator", answer.Code, login: true);
+            throw new VaultForbiddenException($"Vault refuses the login at auth/{mount} ({request.Cleaned(VaultRefusal.Words(answer), null)}): see that the auth method is mounted there, that the role exists, and that it is bound to who logs in", answer.Code, login: true);
         var auth = Auth(request, answer, null);
         return Token(auth.ClientToken, TimeSpan.FromSeconds(auth.LeaseDuration), auth.Renewable);
     }
@@ -129,7 +129,7 @@ internal sealed class VaultSession(VaultTransport transport, VaultLogin login, T
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            throw new VaultForbiddenException($"cannot log in to Vault: {file} cannot be read: mount it into the operator's pod", 0, login: true);
+            throw new VaultForbiddenException($"cannot log in to Vault: {file} cannot be read: mount it into the pod", 0, login: true);
         }
     }
 

@@ -60,7 +60,7 @@ internal sealed class VaultTransport : IDisposable
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            throw new VaultUnreachableException($"{_options.Address} did not answer {request} within {_options.Deadline.TotalSeconds:0} s: see whether Vault is up and the network lets the operator reach it");
+            throw new VaultUnreachableException($"{_options.Address} did not answer {request} within {_options.Deadline.TotalSeconds:0} s: see whether Vault is up and the network lets this pod reach it");
         }
     }
 

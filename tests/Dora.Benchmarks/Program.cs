@@ -21,10 +21,11 @@ var vaults = new Option<int>("--vault") { Description = "Stacks with passwords a
 var agent = new Option<string>("--agent") { Description = "The published dora-agent.", Required = true };
 var store = new Option<string>("--object-store") { Description = "Folder of a store that hack/object-store.sh started.", Required = true };
 var backup = new Option<int>("--backup") { Description = "MiB that are backed up and restored; 0 leaves it out.", DefaultValueFactory = _ => 1024 };
+var expire = new Option<int>("--expire") { Description = "Objects of backups that are removed; 0 leaves it out.", DefaultValueFactory = _ => 10_000 };
 var samples = new Option<int>("--samples") { Description = "Deleted Services whose return is timed.", DefaultValueFactory = _ => 100 };
 var json = new Option<bool>("--json") { Description = "One JSON document on stdout; the table goes to stderr." };
 var strict = new Option<bool>("--strict") { Description = "Exit code 1 if a target is missed." };
-var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, two, five, vaults, agent, store, backup, samples, json, strict };
+var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, two, five, vaults, agent, store, backup, expire, samples, json, strict };
 root.SetAction(async (parse, cancellationToken) =>
 {
     var bench = new Bench(parse.GetValue(kubeconfig)!, parse.GetValue(logs)!, parse.GetValue(environment)!, TimeProvider.System);
@@ -42,8 +43,9 @@ root.SetAction(async (parse, cancellationToken) =>
 
     var vault = parse.GetValue(vaults) is > 0 and var vaultCount ? await new VaultBenchmark(bench, vaultCount).RunAsync(program, cancellationToken) : null;
     var agentReport = parse.GetValue(backup) is > 0 and var mebibytes ? await new AgentBenchmark(bench, mebibytes, parse.GetValue(store)!).RunAsync(parse.GetValue(agent)!, cancellationToken) : null;
+    var expiry = parse.GetValue(expire) is > 0 and var objects ? await new ExpiryBenchmark(bench, objects, parse.GetValue(store)!).RunAsync(parse.GetValue(agent)!, cancellationToken) : null;
     var plan = await new PlanBenchmark(bench).RunAsync(program, cancellationToken);
-    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReports, plan, vault, agentReport);
+    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReports, plan, vault, agentReport, expiry);
     if (parse.GetValue(json))
         Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Default.BenchReport));
     (parse.GetValue(json) ? Console.Error : Console.Out).Write(ReportTable.Render(report));

@@ -152,16 +152,16 @@ public sealed class SecretsTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_data_key_comes_back_from_its_encrypted_form_also_after_the_key_was_rotated()
+    public async Task What_was_encrypted_comes_back_where_it_is_bound_to_also_after_the_key_was_rotated()
     {
         var transit = new TransitKeys(_client);
         var associated = Encoding.UTF8.GetBytes("payments/2026-11-20");
-        var key = await transit.DataKeyAsync("backups", associated, Cancelled);
-        Assert.Equal(32, key.Plaintext.Length);
-        Assert.Equal(key.Plaintext, await transit.DecryptAsync("backups", key.Ciphertext, associated, Cancelled));
+        var key = RandomNumberGenerator.GetBytes(32);
+        var text = await transit.EncryptAsync("backups", key, associated, Cancelled);
+        Assert.Equal(key, await transit.DecryptAsync("backups", text, associated, Cancelled));
         await _setup.PostAsync("transit/keys/backups/rotate", "{}");
-        Assert.Equal(key.Plaintext, await transit.DecryptAsync("backups", key.Ciphertext, associated, Cancelled));
-        await Assert.ThrowsAsync<VaultException>(() => transit.DecryptAsync("backups", key.Ciphertext, Encoding.UTF8.GetBytes("another backup"), Cancelled));
+        Assert.Equal(key, await transit.DecryptAsync("backups", text, associated, Cancelled));
+        await Assert.ThrowsAsync<VaultException>(() => transit.DecryptAsync("backups", text, Encoding.UTF8.GetBytes("another backup"), Cancelled));
         Assert.Equal("hello"u8.ToArray(), await transit.DecryptAsync("backups", await transit.EncryptAsync("backups", "hello"u8.ToArray(), cancellationToken: Cancelled), cancellationToken: Cancelled));
     }
 
@@ -169,13 +169,14 @@ public sealed class SecretsTests : IAsyncLifetime
     public async Task What_was_encrypted_under_an_old_version_is_wrapped_anew_unless_it_is_bound_to_other_data()
     {
         var transit = new TransitKeys(_client);
-        var key = await transit.DataKeyAsync("backups", cancellationToken: Cancelled);
-        var bound = await transit.DataKeyAsync("backups", "one backup"u8.ToArray(), Cancelled);
+        var key = RandomNumberGenerator.GetBytes(32);
+        var free = await transit.EncryptAsync("backups", key, cancellationToken: Cancelled);
+        var bound = await transit.EncryptAsync("backups", key, "one backup"u8.ToArray(), Cancelled);
         await _setup.PostAsync("transit/keys/backups/rotate", "{}");
-        var again = await transit.RewrapAsync("backups", key.Ciphertext, Cancelled);
-        Assert.NotEqual(key.Ciphertext.Split(':')[1], again.Split(':')[1]);
-        Assert.Equal(key.Plaintext, await transit.DecryptAsync("backups", again, cancellationToken: Cancelled));
-        await Assert.ThrowsAsync<VaultException>(() => transit.RewrapAsync("backups", bound.Ciphertext, Cancelled));
+        var again = await transit.RewrapAsync("backups", free, Cancelled);
+        Assert.NotEqual(free.Split(':')[1], again.Split(':')[1]);
+        Assert.Equal(key, await transit.DecryptAsync("backups", again, cancellationToken: Cancelled));
+        await Assert.ThrowsAsync<VaultException>(() => transit.RewrapAsync("backups", bound, Cancelled));
     }
 
     [Fact]
@@ -204,8 +205,7 @@ public sealed class SecretsTests : IAsyncLifetime
     public async Task What_holds_a_secret_does_not_print_it()
     {
         await Kv.WriteAsync(Path, Value("a-secret-value"), 0, Cancelled);
-        var key = await new TransitKeys(_client).DataKeyAsync("backups", cancellationToken: Cancelled);
-        var text = $"{await Kv.ReadAsync(Path, cancellationToken: Cancelled)} {key} {new DynamicLogin("v-app", "a-secret-value", new("lease", TimeSpan.Zero, false))} {new StaticLogin("app", "a-secret-value", null, TimeSpan.Zero, TimeSpan.Zero)}";
+        var text = $"{await Kv.ReadAsync(Path, cancellationToken: Cancelled)} {new DynamicLogin("v-app", "a-secret-value", new("lease", TimeSpan.Zero, false))} {new StaticLogin("app", "a-secret-value", null, TimeSpan.Zero, TimeSpan.Zero)}";
         Assert.DoesNotContain("a-secret-value", text, StringComparison.Ordinal);
     }
 

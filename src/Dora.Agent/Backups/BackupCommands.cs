@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Dora.Backup.Keeping;
 using Dora.Backup.Runs;
 using Dora.Backup.Sets;
 using Dora.Backup.Store;
@@ -14,12 +13,12 @@ internal static class BackupCommands
     public static Command Backup() => new RunOptions().Command(
         "backup",
         "Take what the engine's tool writes into the stage's pipe, compress it, seal it, store it, and read its manifest back.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
             await ClaimAsync(run, token).ConfigureAwait(false);
             await using var source = await run.Stage!.ReadAsync(token).ConfigureAwait(false);
-            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).WriteAsync(What(run), source, ended => run.EndedAsync(Backups.Stage.Short, ended), run.Heartbeat.Beat, token).ConfigureAwait(false);
+            var written = await new BackupWriter(run.Store, run.Keys!, TimeProvider.System).WriteAsync(What(run), source, ended => run.EndedAsync(Backups.Stage.Short, ended), run.Heartbeat.Beat, token).ConfigureAwait(false);
             return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
         });
 
@@ -27,11 +26,11 @@ internal static class BackupCommands
     public static Command Record() => new RunOptions().Command(
         "record",
         "Wait until the engine's tool has stored the data by itself, write down what it says of it, and read that back.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
             await ClaimAsync(run, token).ConfigureAwait(false);
-            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).RecordAsync(What(run), ended => run.EndedAsync(Timeout.InfiniteTimeSpan, ended), token).ConfigureAwait(false);
+            var written = await new BackupWriter(run.Store, run.Keys!, TimeProvider.System).RecordAsync(What(run), ended => run.EndedAsync(Timeout.InfiniteTimeSpan, ended), token).ConfigureAwait(false);
             return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
         });
 
@@ -39,10 +38,10 @@ internal static class BackupCommands
     public static Command Restore() => new RunOptions().Command(
         "restore",
         "Read a backup, check every byte of it, and give it to the engine's tool through the stage's pipe.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
-            var reader = new BackupReader(run.Store, run.Keys);
+            var reader = new BackupReader(run.Store, run.Keys!);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             if (manifest.Recorded)
                 throw new BadOrderException($"the engine's tool stored the data of {manifest.Id} by itself: use dora-agent follow");
@@ -59,10 +58,10 @@ internal static class BackupCommands
     public static Command Follow() => new RunOptions().Command(
         "follow",
         "Read what was written down of a backup that the engine's tool stored by itself, tell it to the tool, and compare with it what the tool restored.",
-        staged: true,
+        Needs.Keys | Needs.Tool,
         async (run, token) =>
         {
-            var reader = new BackupReader(run.Store, run.Keys);
+            var reader = new BackupReader(run.Store, run.Keys!);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             if (!manifest.Recorded)
                 throw new BadOrderException($"the data of {manifest.Id} went through the agent: use dora-agent restore");
@@ -75,10 +74,10 @@ internal static class BackupCommands
     public static Command Verify() => new RunOptions().Command(
         "verify",
         "Read a backup and check every byte of it, and note in the store that this was done; the data goes nowhere.",
-        staged: false,
+        Needs.Keys,
         async (run, token) =>
         {
-            var reader = new BackupReader(run.Store, run.Keys);
+            var reader = new BackupReader(run.Store, run.Keys!);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             if (manifest.Recorded)
             {
@@ -90,24 +89,6 @@ internal static class BackupCommands
             await reader.CopyToAsync(manifest, Stream.Null, run.Heartbeat.Beat, token).ConfigureAwait(false);
             await reader.NoteAsync(manifest, TimeProvider.System, token).ConfigureAwait(false);
             return RunReport.Of(manifest);
-        });
-
-    /// <summary><c>dora-agent expire</c>.</summary>
-    public static Command Expire() => new RunOptions().Command(
-        "expire",
-        "Remove the backups of an engine that no rule of the order keeps any more; never the newest, nor the newest that was verified, nor what is locked.",
-        staged: false,
-        async (run, token) =>
-        {
-            var folder = run.Order.Place.EngineFolder;
-            var report = await new Expiry(run.Store, TimeProvider.System).RunAsync(folder, run.Order.Keep ?? new(), Zone(run.Order), run.Log, token).ConfigureAwait(false);
-            return new(true, "Completed", "", Facts: new SortedDictionary<string, string>(StringComparer.Ordinal)
-            {
-                ["kept"] = Count(report.Kept),
-                ["removed"] = Count(report.Removed.Count),
-                ["locked"] = Count(report.Locked.Count),
-                ["leftovers"] = Count(report.Leftovers.Count),
-            });
         });
 
     /// <summary><c>dora-agent stage</c>.</summary>
@@ -140,12 +121,6 @@ internal static class BackupCommands
         command.SetAction(parse => Backups.Heartbeat.IsAlive(parse.GetValue(heartbeat)!.FullName, TimeSpan.FromSeconds(parse.GetValue(most)), TimeProvider.System) ? 0 : 1);
         return command;
     }
-
-    private static string Count(int count) => count.ToString(CultureInfo.InvariantCulture);
-
-    private static TimeZoneInfo Zone(RunOrder order) => TimeZoneInfo.TryFindSystemTimeZoneById(order.TimeZone, out var zone)
-        ? zone
-        : throw new BadOrderException($"timeZone '{order.TimeZone}' is not known: use a name of the tz database, such as Europe/Berlin");
 
     private static async Task ClaimAsync(Run run, CancellationToken cancellationToken)
     {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Dora.Backup.Sets;
 using Dora.Backup.Store;
 
@@ -33,43 +32,41 @@ public sealed class Expiry(ObjectStore store, TimeProvider clock)
         await foreach (var stored in store.ListVersionsAsync(engineFolder, cancellationToken).ConfigureAwait(false))
             listing.Add(stored);
         var folders = BackupFolder.Of(listing, engineFolder);
-        var verdicts = KeepPlan.Of(folders.Where(folder => folder.Complete).Select(folder => new KeptBackup(folder.Id, folder.At, folder.Verified)), rules, zone).ToDictionary(verdict => verdict.Id, StringComparer.Ordinal);
+        var verdicts = (await new BackupChains(store, tell).DecideAsync(engineFolder, folders, rules, zone, cancellationToken).ConfigureAwait(false)).ToDictionary(verdict => verdict.Id, StringComparer.Ordinal);
         List<BackupFolder> due = [.. folders.Where(folder => verdicts.GetValueOrDefault(folder.Id) is { Stays: false })];
         List<BackupFolder> leftovers = [.. folders.Where(folder => !folder.Complete && folder.Modified < clock.GetUtcNow() - _abandoned)];
-        var locked = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
-        var options = new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken };
-        await Parallel.ForEachAsync(due.Concat(leftovers), options, async (folder, token) =>
-        {
+        foreach (var folder in due.Concat(leftovers))
             tell($"{engineFolder}{folder.Id}: {(folder.Complete ? "no rule keeps it any more" : "a run without a manifest left it behind")}");
-            if (!await RemoveAsync(folder, token).ConfigureAwait(false))
-                locked[folder.Id] = true;
-        }).ConfigureAwait(false);
+        var locked = await RemoveAsync([.. due, .. leftovers], cancellationToken).ConfigureAwait(false);
         return new(
             verdicts.Values.Count(verdict => verdict.Stays),
-            [.. due.Select(folder => folder.Id).Where(id => !locked.ContainsKey(id))],
-            [.. locked.Keys.Order(StringComparer.Ordinal)],
-            [.. leftovers.Select(folder => folder.Id).Where(id => !locked.ContainsKey(id))]);
+            [.. due.Select(folder => folder.Id).Where(id => !locked.Contains(id))],
+            [.. locked.Order(StringComparer.Ordinal)],
+            [.. leftovers.Select(folder => folder.Id).Where(id => !locked.Contains(id))]);
     }
 
-    // The manifest goes first: what is left by whoever is interrupted here is not taken for a backup.
-    private async Task<bool> RemoveAsync(BackupFolder folder, CancellationToken cancellationToken)
+    // Manifests go first: what is left by whoever is interrupted here is not taken for a backup. Of what is locked, nothing goes.
+    private async Task<IReadOnlySet<string>> RemoveAsync(IReadOnlyList<BackupFolder> folders, CancellationToken cancellationToken)
     {
-        foreach (var stored in folder.Objects.OrderBy(stored => stored.Name.EndsWith(BackupPlace.ManifestFile, StringComparison.Ordinal) ? 0 : 1))
-        {
-            try
-            {
-                await store.DeleteAsync(stored.Name, stored.Version, cancellationToken).ConfigureAwait(false);
-            }
-            catch (StoreException exception) when (exception.Problem == StoreProblem.Denied)
-            {
-                if (!await IsLockedAsync(stored, cancellationToken).ConfigureAwait(false))
-                    throw;
-                return false;
-            }
-        }
-
-        return true;
+        var manifests = await RefusedAsync(folders, IsManifest, cancellationToken).ConfigureAwait(false);
+        var rest = await RefusedAsync(folders.Where(folder => !manifests.Contains(folder.Id)), stored => !IsManifest(stored), cancellationToken).ConfigureAwait(false);
+        return manifests.Union(rest).ToHashSet(StringComparer.Ordinal);
     }
+
+    // IDs of those of which the store did not let something go, because it is locked.
+    private async Task<IReadOnlySet<string>> RefusedAsync(IEnumerable<BackupFolder> folders, Func<ObjectVersion, bool> which, CancellationToken cancellationToken)
+    {
+        var owners = folders.SelectMany(folder => folder.Objects.Where(which).Select(stored => (stored, folder.Id))).ToDictionary(pair => pair.stored, pair => pair.Id);
+        var refused = await store.DeleteAllAsync(owners.Keys, cancellationToken).ConfigureAwait(false);
+        await Parallel.ForEachAsync(refused.DistinctBy(pair => owners[pair.Stored]), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (pair, token) =>
+        {
+            if (!await IsLockedAsync(pair.Stored, token).ConfigureAwait(false))
+                throw new StoreException(pair.Code == "AccessDenied" ? StoreProblem.Denied : StoreProblem.Refused, $"removing {pair.Stored.Name} at {store.Location}: {pair.Code}: grant s3:DeleteObject and s3:DeleteObjectVersion to this access key, or try again");
+        }).ConfigureAwait(false);
+        return refused.Select(pair => owners[pair.Stored]).ToHashSet(StringComparer.Ordinal);
+    }
+
+    private static bool IsManifest(ObjectVersion stored) => stored.Name.EndsWith("/" + BackupPlace.ManifestFile, StringComparison.Ordinal);
 
     private async Task<bool> IsLockedAsync(ObjectVersion stored, CancellationToken cancellationToken) =>
         await store.LockOfAsync(new(stored.Name, stored.Bytes, "", stored.Version), cancellationToken).ConfigureAwait(false) is { } held && held.Until > clock.GetUtcNow();

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Dora.Backup.Keeping;
+using Dora.Backup.Keys;
 using Dora.Backup.Sets;
 using Dora.Backup.Store;
 
@@ -14,6 +15,7 @@ namespace Dora.Backup.Runs;
 /// <param name="Facts">What is known of it before it begins.</param>
 /// <param name="Keep">Which backups stay, of a run that removes others.</param>
 /// <param name="TimeZone">Where days begin, as the tz database names it.</param>
+/// <param name="Transit">The key of Vault that wraps data keys; null: keys of a Secret do.</param>
 /// <param name="Checks">Names of the questions that a drill asks: each must be answered as expected.</param>
 public sealed record RunOrder(
     StoreLocation Store,
@@ -23,6 +25,7 @@ public sealed record RunOrder(
     IReadOnlyDictionary<string, string>? Facts = null,
     KeepRules? Keep = null,
     string TimeZone = "UTC",
+    TransitOrder? Transit = null,
     IReadOnlyList<string>? Checks = null)
 {
     /// <summary>The backup's place.</summary>
@@ -37,9 +40,11 @@ public sealed record RunOrder(
     public static RunOrder Parse(ReadOnlySpan<byte> file)
     {
         var order = JsonSerializer.Deserialize(file, RunJson.Default.RunOrder) ?? throw new JsonException("the order is empty");
-        return order.Store.Endpoint.IsAbsoluteUri && order.Store.Endpoint.Scheme is "https" or "http"
-            ? order
-            : throw new JsonException($"store.endpoint '{order.Store.Endpoint}' is no address: give scheme and host, such as https://s3.example");
+        if (order.Store.Endpoint is not { IsAbsoluteUri: true, Scheme: "https" or "http" })
+            throw new JsonException($"store.endpoint '{order.Store.Endpoint}' is no address: give scheme and host, such as https://s3.example");
+        return order.Transit is { HasAddress: false } transit
+            ? throw new JsonException($"transit.address '{transit.Address}' is no address: give scheme and host, such as https://vault.vault:8200")
+            : order;
     }
 }
 

@@ -9,7 +9,7 @@ namespace Dora.Backup.Runs;
 /// </summary>
 /// <param name="Succeeded">Whether it did what it was asked.</param>
 /// <param name="Reason">CamelCase.</param>
-/// <param name="Message">What is wrong and what to do; empty after a success.</param>
+/// <param name="Message">What is wrong and what to do; empty when all is well.</param>
 /// <param name="Id">The backup.</param>
 /// <param name="StartedAt">When the data began to flow, of a backup: when it was made.</param>
 /// <param name="FinishedAt">When all of it was stored.</param>

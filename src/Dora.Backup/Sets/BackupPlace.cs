@@ -28,6 +28,9 @@ public sealed partial record BackupPlace(string Namespace, string Stack, string 
     /// <summary>Name of the note that the backup was once read whole, and every byte of it found right.</summary>
     public string Verified => Folder + VerifiedFile;
 
+    /// <summary>Name of the object of its engine that shows whether who writes backups can remove them.</summary>
+    public string Canary => EngineFolder + "canary";
+
     /// <summary>Name of one of the objects that hold its data.</summary>
     /// <param name="number">From 1.</param>
     public string Data(int number) => string.Create(CultureInfo.InvariantCulture, $"{Folder}data-{number:D5}");

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Amazon.Runtime;
@@ -53,8 +54,12 @@ public sealed class ObjectStore : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
 
-    /// <summary>Writes a small object. One that exists is not replaced where the store heeds <c>If-None-Match</c>.</summary>
-    public async Task<StoredObject> PutAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    /// <summary>Writes a small object.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="content">All of it.</param>
+    /// <param name="cancellationToken">Stops writing.</param>
+    /// <param name="replace">Whether one that exists may be replaced; if not, that is so where the store heeds <c>If-None-Match</c>.</param>
+    public async Task<StoredObject> PutAsync(string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken, bool replace = false)
     {
         var sha = SHA256.HashData(content.Span);
         using var body = new MemoryStream(content.ToArray(), writable: false);
@@ -67,7 +72,7 @@ public sealed class ObjectStore : IDisposable
             AutoCloseStream = false,
             UseChunkEncoding = false,
             ChecksumSHA256 = Convert.ToBase64String(sha),
-            IfNoneMatch = "*",
+            IfNoneMatch = replace ? null : "*",
             StorageClass = Class,
         };
         if (mode is not null)
@@ -138,6 +143,49 @@ public sealed class ObjectStore : IDisposable
     public Task DeleteAsync(string name, string? version, CancellationToken cancellationToken) =>
         AskAsync($"removing {name}", () => _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Location.Bucket, Key = Location.Key(name), VersionId = version }, cancellationToken));
 
+    /// <summary>Removes many versions, hundreds with one request; answers those that the store did not let go, each with its code.</summary>
+    /// <exception cref="StoreException">The store does not answer, or refuses all of it.</exception>
+    public async Task<IReadOnlyCollection<(ObjectVersion Stored, string Code)>> DeleteAllAsync(IReadOnlyCollection<ObjectVersion> versions, CancellationToken cancellationToken)
+    {
+        const int AtOnce = 4;
+        // A store takes 1,000, and removes them one after the other.
+        const int Most = 250;
+        ArgumentNullException.ThrowIfNull(versions);
+        var kept = new ConcurrentBag<(ObjectVersion, string)>();
+        await Parallel.ForEachAsync(versions.Chunk(Most), new ParallelOptions { MaxDegreeOfParallelism = AtOnce, CancellationToken = cancellationToken }, async (chunk, token) =>
+        {
+            var request = new DeleteObjectsRequest { BucketName = Location.Bucket, Quiet = true, Objects = [.. chunk.Select(stored => new KeyVersion { Key = Location.Key(stored.Name), VersionId = stored.Version })] };
+            var refused = await AskAsync($"removing {chunk.Length} objects", () => DeleteChunkAsync(request, token)).ConfigureAwait(false);
+            foreach (var stored in chunk)
+            {
+                if (refused.TryGetValue((Location.Key(stored.Name), stored.Version), out var code))
+                    kept.Add((stored, code));
+            }
+        }).ConfigureAwait(false);
+        return kept;
+    }
+
+    /// <summary>Whether the bucket keeps what is written over.</summary>
+    public async Task<bool> KeepsVersionsAsync(CancellationToken cancellationToken)
+    {
+        var answer = await AskAsync("reading the versioning of the bucket", () => _client.GetBucketVersioningAsync(new GetBucketVersioningRequest { BucketName = Location.Bucket }, cancellationToken)).ConfigureAwait(false);
+        return answer.VersioningConfig?.Status == VersionStatus.Enabled;
+    }
+
+    /// <summary>Whether the bucket was made with object lock.</summary>
+    public async Task<bool> HasObjectLockAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            var answer = await AskAsync("reading the object lock of the bucket", () => _client.GetObjectLockConfigurationAsync(new GetObjectLockConfigurationRequest { BucketName = Location.Bucket }, cancellationToken)).ConfigureAwait(false);
+            return answer.ObjectLockConfiguration?.ObjectLockEnabled == ObjectLockEnabled.Enabled;
+        }
+        catch (StoreException exception) when (IsNotLocked(exception))
+        {
+            return false;
+        }
+    }
+
     /// <summary>Until when the store keeps a version, as it says itself; null when it is not locked.</summary>
     public async Task<(bool Compliance, DateTimeOffset Until)?> LockOfAsync(StoredObject stored, CancellationToken cancellationToken)
     {
@@ -147,7 +195,7 @@ public sealed class ObjectStore : IDisposable
             var answer = await AskAsync($"reading the lock of {stored.Name}", () => _client.GetObjectRetentionAsync(new GetObjectRetentionRequest { BucketName = Location.Bucket, Key = Location.Key(stored.Name), VersionId = stored.Version }, cancellationToken)).ConfigureAwait(false);
             return answer.Retention?.RetainUntilDate is { } until ? (answer.Retention.Mode == ObjectLockRetentionMode.Compliance, new DateTimeOffset(until.ToUniversalTime(), TimeSpan.Zero)) : null;
         }
-        catch (StoreException exception) when (exception.InnerException is AmazonS3Exception { ErrorCode: "NoSuchObjectLockConfiguration" or "ObjectLockConfigurationNotFoundError" or "InvalidRequest" })
+        catch (StoreException exception) when (IsNotLocked(exception))
         {
             return null;
         }
@@ -214,6 +262,23 @@ public sealed class ObjectStore : IDisposable
         var answer = await AskAsync($"reading {stored.Name}", () => _client.GetObjectAsync(request, cancellationToken)).ConfigureAwait(false);
         return answer.ResponseStream;
     }
+
+    // What went well is not told; of what did not each element says why.
+    private async Task<IReadOnlyDictionary<(string Key, string? Version), string>> DeleteChunkAsync(DeleteObjectsRequest request, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await _client.DeleteObjectsAsync(request, cancellationToken).ConfigureAwait(false);
+            return new Dictionary<(string, string?), string>();
+        }
+        catch (DeleteObjectsException exception)
+        {
+            return exception.Response.DeleteErrors.DistinctBy(error => (error.Key, Given(error.VersionId))).ToDictionary(error => (error.Key, Given(error.VersionId)), error => error.Code ?? "");
+        }
+    }
+
+    private static bool IsNotLocked(StoreException exception) =>
+        exception.InnerException is AmazonS3Exception { ErrorCode: "NoSuchObjectLockConfiguration" or "ObjectLockConfigurationNotFoundError" or "InvalidRequest" };
 
     private string Name(string key) => Location.Prefix.Length > 0 ? key[(Location.Prefix.Length + 1)..] : key;
 

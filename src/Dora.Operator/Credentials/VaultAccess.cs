@@ -1,3 +1,5 @@
+using Dora.Vault;
+
 namespace Dora.Operator.Credentials;
 
 /// <summary>How the operator as a whole uses Vault: which ones it trusts, and how it logs in.</summary>
@@ -18,7 +20,7 @@ public sealed record VaultAccess(IReadOnlyList<string> Addresses, string Auth = 
     public const string Token = "token";
 
     /// <summary>Where config/ and the Helm chart project a token with the audience <c>vault</c>.</summary>
-    public const string ProjectedToken = "/var/run/secrets/vault/token";
+    public const string ProjectedToken = VaultLogin.ProjectedToken;
 
     /// <summary>No Vault at all.</summary>
     public static VaultAccess None { get; } = new([]);

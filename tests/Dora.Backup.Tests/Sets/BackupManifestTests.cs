@@ -55,6 +55,16 @@ public sealed class BackupManifestTests
     }
 
     [Fact]
+    public async Task What_a_tool_stored_by_itself_has_no_objects_and_no_bytes_of_ours()
+    {
+        var (manifest, _, _) = await WriteAsync();
+        var recorded = manifest with { Plain = ContentDigest.Nothing, Objects = [] };
+
+        Assert.True(BackupManifest.Peek(recorded.Write(TestKeys.First)).Recorded);
+        Assert.Throws<SealBrokenException>(() => BackupManifest.Peek((recorded with { Plain = manifest.Plain }).Write(TestKeys.First)));
+    }
+
+    [Fact]
     public void A_newer_format_is_named()
     {
         var exception = Assert.Throws<SealBrokenException>(() => BackupManifest.Peek("{\"format\":2,\"volumes\":[]}\n{\"hmac\":\"00\"}\n"u8));

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Dora.Benchmarks.Measuring;
 
 namespace Dora.Benchmarks.Backups;
@@ -12,21 +11,19 @@ namespace Dora.Benchmarks.Backups;
 /// <param name="store">Folder of a store that hack/object-store.sh started.</param>
 internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
 {
-    private const string Bucket = "bench";
     private const int Block = 1024 * 1024;
 
     private string Folder => bench.LogFile("agent");
 
     private string Data => Path.Combine(Folder, "data.bin");
 
-    // A file, for everybody may read the arguments of a program.
-    private string Settings => Path.Combine(Folder, "rclone.env");
+    private BenchStore Store => new(bench, Folder, store);
 
     public async Task<AgentReport> RunAsync(string program, CancellationToken cancellationToken)
     {
         bench.Say($"backing up and restoring {mebibytes} MiB, four times each");
-        await PrepareAsync(cancellationToken);
-        await ShellAsync("bucket", $"rclone mkdir store:{Bucket}", cancellationToken);
+        await WriteDataAsync(cancellationToken);
+        await Store.PrepareAsync(cancellationToken);
         // Neither gains by its place.
         var first = await OursAsync(program, 1, cancellationToken);
         var peers = new[] { await PeerAsync(1, cancellationToken), await PeerAsync(2, cancellationToken) };
@@ -43,7 +40,7 @@ internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
 
     private async Task<(AgentReading Backup, AgentReading Restore)> OursAsync(string program, int round, CancellationToken cancellationToken)
     {
-        var order = await OrderAsync(round, cancellationToken);
+        var order = await Store.OrderAsync($"20261121t03000{round}z-bench", "redis", keep: 0, cancellationToken);
         return (
             await RunAsync(program, "backup", order, $"backup-{round}", "cat \"$DATA\" >\"$STAGE/data\"", cancellationToken),
             await RunAsync(program, "restore", order, $"restore-{round}", "cat \"$STAGE/data\" >/dev/null", cancellationToken));
@@ -52,11 +49,9 @@ internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
     private async Task<AgentReading> RunAsync(string program, string command, string order, string name, string tool, CancellationToken cancellationToken)
     {
         var stage = Directory.CreateDirectory(Path.Combine(Folder, name)).FullName;
-        await ShellAsync($"{name}-stage", $"'{program}' stage --stage '{stage}'", cancellationToken);
+        await Store.ShellAsync($"{name}-stage", $"'{program}' stage --stage '{stage}'", cancellationToken);
         await using var other = bench.StartPeer($"agent-{name}-tool", "/usr/bin/env", $"STAGE={stage}", $"DATA={Data}", "bash", "-c", $"set -e; {tool}; echo exit=0 >\"$STAGE/outcome.new\"; mv \"$STAGE/outcome.new\" \"$STAGE/outcome\"");
-        await using var agent = bench.StartOurs(
-            $"agent-{name}", program, command, "--order", order, "--store", Path.Combine(Folder, "store"), "--keys", Path.Combine(Folder, "keys"), "--ca", Path.Combine(store, "ca.crt"),
-            "--stage", stage, "--report", Path.Combine(stage, "report"), "--heartbeat", Path.Combine(stage, "heartbeat"));
+        await using var agent = bench.StartOurs($"agent-{name}", program, [command, .. Store.Arguments(order, name), "--keys", Store.Keys, "--stage", stage]);
         var peak = agent.PeakAsync(cancellationToken);
         var elapsed = await agent.EndAsync(cancellationToken);
         await other.EndAsync(cancellationToken);
@@ -66,32 +61,14 @@ internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
     private async Task<(double Backup, double Restore)> PeerAsync(int round, CancellationToken cancellationToken)
     {
         const string Cipher = "openssl enc -aes-256-ctr -K 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff -iv 00000000000000000000000000000000";
-        var backup = await ShellAsync($"peer-backup-{round}", $"cat '{Data}' | zstd -3 -c | {Cipher} | rclone rcat store:{Bucket}/peer-{round}", cancellationToken);
-        var restore = await ShellAsync($"peer-restore-{round}", $"rclone cat store:{Bucket}/peer-{round} | {Cipher} -d | zstd -dc >/dev/null", cancellationToken);
+        var backup = await Store.ShellAsync($"peer-backup-{round}", $"cat '{Data}' | zstd -3 -c | {Cipher} | rclone rcat store:{BenchStore.Bucket}/peer-{round}", cancellationToken);
+        var restore = await Store.ShellAsync($"peer-restore-{round}", $"rclone cat store:{BenchStore.Bucket}/peer-{round} | {Cipher} -d | zstd -dc >/dev/null", cancellationToken);
         return (backup.TotalSeconds, restore.TotalSeconds);
     }
 
-    private async Task<TimeSpan> ShellAsync(string name, string script, CancellationToken cancellationToken)
+    private async Task WriteDataAsync(CancellationToken cancellationToken)
     {
-        await using var shell = bench.StartPeer($"agent-{name}", "/usr/bin/env", "-u", "AWS_CA_BUNDLE", "bash", "-c", $"set -eao pipefail; . '{Settings}'; {script}");
-        return await shell.EndAsync(cancellationToken);
-    }
-
-    private async Task PrepareAsync(CancellationToken cancellationToken)
-    {
-        var (endpoint, key, secret) = Access();
-        foreach (var name in (string[])["store", "keys"])
-            Directory.CreateDirectory(Path.Combine(Folder, name));
-        await File.WriteAllLinesAsync(
-            Settings,
-            [
-                "RCLONE_CONFIG_STORE_TYPE=s3", "RCLONE_CONFIG_STORE_PROVIDER=Ceph", $"RCLONE_CONFIG_STORE_ENDPOINT={endpoint}", $"RCLONE_CONFIG_STORE_ACCESS_KEY_ID={key}", $"RCLONE_CONFIG_STORE_SECRET_ACCESS_KEY={secret}",
-                $"RCLONE_CA_CERT='{Path.Combine(store, "ca.crt")}'", "RCLONE_S3_CHUNK_SIZE=16M", "RCLONE_S3_UPLOAD_CONCURRENCY=2",
-            ],
-            cancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(Folder, "store", "accessKeyId"), key, cancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(Folder, "store", "secretAccessKey"), secret, cancellationToken);
-        await File.WriteAllBytesAsync(Path.Combine(Folder, "keys", "current"), new byte[32], cancellationToken);
+        Directory.CreateDirectory(Folder);
         // What repeats is beside what cannot be compressed, as in a database.
         var random = new Random(17);
         var block = new byte[Block];
@@ -103,26 +80,6 @@ internal sealed class AgentBenchmark(Bench bench, int mebibytes, string store)
                 block[at] = (byte)('a' + (random.Next(1 << 16) >> 13));
             await file.WriteAsync(block, cancellationToken);
         }
-    }
-
-    private async Task<string> OrderAsync(int round, CancellationToken cancellationToken)
-    {
-        var path = Path.Combine(Folder, $"order-{round}.json");
-        var order = new JsonObject
-        {
-            ["store"] = new JsonObject { ["endpoint"] = Access().Endpoint, ["bucket"] = Bucket },
-            ["id"] = $"20261121t03000{round}z-bench",
-            ["origin"] = new JsonObject { ["namespace"] = "bench", ["stack"] = "bench", ["uid"] = "bench", ["engine"] = "redis", ["engineVersion"] = "7.0" },
-            ["content"] = "bytes",
-        };
-        await File.WriteAllTextAsync(path, order.ToJsonString(), cancellationToken);
-        return path;
-    }
-
-    private (string Endpoint, string Key, string Secret) Access()
-    {
-        var lines = File.ReadAllLines(Path.Combine(store, "admin"));
-        return (File.ReadAllText(Path.Combine(store, "endpoint")).Trim(), lines[0], lines[1]);
     }
 
     private static double Mean(double one, double other) => (one + other) / 2;

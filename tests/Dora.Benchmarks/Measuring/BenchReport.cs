@@ -3,10 +3,10 @@ using System.Text.Json.Serialization;
 namespace Dora.Benchmarks.Measuring;
 
 /// <summary>Everything that was measured in one run.</summary>
-internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, VaultReport? Vault, AgentReport? Agent, IReadOnlyList<Target> Targets)
+internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, VaultReport? Vault, AgentReport? Agent, ExpiryReport? Expiry, IReadOnlyList<Target> Targets)
 {
-    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan, VaultReport? vault, AgentReport? agent) =>
-        new(machine, loadAfter, foos, stacks, plan, vault, agent, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan), .. vault is null ? [] : Absolute(vault), .. agent is null ? [] : Compared(agent)]);
+    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan, VaultReport? vault, AgentReport? agent, ExpiryReport? expiry) =>
+        new(machine, loadAfter, foos, stacks, plan, vault, agent, expiry, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan), .. vault is null ? [] : Absolute(vault), .. agent is null ? [] : Compared(agent), .. expiry is null ? [] : Absolute(expiry)]);
 
     private static IEnumerable<Target> Compared(FooReport? report)
     {
@@ -38,6 +38,12 @@ internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, Foo
         Target.AtMost("backup, wall, agent / zstd | openssl | rclone", report.BackupSeconds / report.PeerBackupSeconds, 1 / 0.9),
         Target.AtMost("restore, wall, agent / rclone | openssl | zstd", report.RestoreSeconds / report.PeerRestoreSeconds, 1 / 0.9),
         Target.AtMost("peak memory of the agent, MiB", Math.Max(report.BackupPeakMebibytes, report.RestorePeakMebibytes), 128),
+    ];
+
+    private static IEnumerable<Target> Absolute(ExpiryReport report) =>
+    [
+        Target.AtMost("expiry, s for each 10,000 objects", report.Seconds * 10_000 / report.Objects, 30),
+        Target.AtMost("peak memory of an expiry, MiB", report.PeakMebibytes, 128),
     ];
 
     private static IEnumerable<Target> Absolute(PlanReport report) =>
@@ -97,6 +103,12 @@ internal sealed record VaultReport(int Stacks, double SecretsPerStack, double Re
 /// <param name="BackupPeakMebibytes">Peak of the agent's resident memory in a backup.</param>
 /// <param name="RestorePeakMebibytes">The same in a restore.</param>
 internal sealed record AgentReport(int Mebibytes, double BackupSeconds, double PeerBackupSeconds, double RestoreSeconds, double PeerRestoreSeconds, double BackupPeakMebibytes, double RestorePeakMebibytes);
+
+/// <summary>Old backups that no rule keeps.</summary>
+/// <param name="Objects">How many objects they have; two each.</param>
+/// <param name="Seconds">From the agent's start until they were gone.</param>
+/// <param name="PeakMebibytes">Peak of its resident memory.</param>
+internal sealed record ExpiryReport(int Objects, double Seconds, double PeakMebibytes);
 
 /// <summary>The operator over many stacks.</summary>
 /// <param name="Title">What is in a stack.</param>

@@ -18,6 +18,8 @@ internal static class ReportTable
             Vault(text, vault);
         if (report.Agent is { } agent)
             Agent(text, agent);
+        if (report.Expiry is { } expiry)
+            Expiry(text, expiry);
         Line(text, $"");
         Rows(
             text,
@@ -40,6 +42,15 @@ internal static class ReportTable
                 ["peak memory of a backup, MiB", Number(report.BackupPeakMebibytes), "-", "-"],
                 ["peak memory of a restore, MiB", Number(report.RestorePeakMebibytes), "-", "-"],
             ]);
+    }
+
+    private static void Expiry(StringBuilder text, ExpiryReport report)
+    {
+        Line(text, $"");
+        Rows(
+            text,
+            [string.Create(CultureInfo.InvariantCulture, $"{report.Objects} objects of old backups"), "measured"],
+            [["until they are gone, s", Number(report.Seconds)], ["peak memory of dora-agent, MiB", Number(report.PeakMebibytes)]]);
     }
 
     private static string[] Compare(string name, double ours, double peer) => [name, Number(ours), Number(peer), Number(ours / peer)];

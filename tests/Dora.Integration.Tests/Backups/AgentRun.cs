@@ -11,20 +11,24 @@ namespace Dora.Integration.Tests.Backups;
 /// <summary>A run as a pod makes it: a folder with order, credentials and keys, the agent's commands, and an engine's script on the other side of the pipe.</summary>
 internal sealed class AgentRun : IDisposable
 {
+    /// <summary>The pod's token for Vault.</summary>
+    public const string VaultToken = "a-projected-token";
+
     private static int count;
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-run-{Environment.ProcessId}-{Interlocked.Increment(ref count)}");
 
-    public AgentRun(ObjectStoreServer server, string bucket, string id, string content, StoreCredentials? credentials = null, byte[]? key = null, string engine = "redis")
+    public AgentRun(ObjectStoreServer server, string bucket, string id, string content, StoreCredentials? credentials = null, byte[]? key = null, string engine = "redis", Func<RunOrder, RunOrder>? order = null)
     {
         foreach (var name in (string[])["stage", "store", "keys"])
             Directory.CreateDirectory(Path.Combine(folder, name));
-        var order = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", engine, "1"), content);
-        File.WriteAllText(At("order.json"), order.Write());
+        var plain = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", engine, "1"), content);
+        File.WriteAllText(At("order.json"), (order?.Invoke(plain) ?? plain).Write());
         File.WriteAllText(At("ca.crt"), server.Authority);
         File.WriteAllText(At("store/accessKeyId"), (credentials ?? server.Owner).AccessKeyId + "\n");
         File.WriteAllText(At("store/secretAccessKey"), (credentials ?? server.Owner).SecretAccessKey + "\n");
         File.WriteAllText(At("keys/current"), Convert.ToBase64String(key ?? SHA256.HashData("a key"u8)) + "\n");
+        File.WriteAllText(At("vault-token"), VaultToken + "\n");
         File.WriteAllText(At("report"), "");
     }
 
@@ -50,21 +54,29 @@ internal sealed class AgentRun : IDisposable
     {
         string[] staged = command.Options.Any(option => option.Name == "--stage") ? ["--stage", Stage] : [];
         string[] ordered = command.Options.Any(option => option.Name == "--order")
-            ? ["--order", At("order.json"), "--store", At("store"), "--keys", At("keys"), "--ca", At("ca.crt"), "--report", At("report"), "--heartbeat", At("heartbeat")]
+            ? ["--order", At("order.json"), "--store", At("store"), "--ca", At("ca.crt"), "--report", At("report"), "--heartbeat", At("heartbeat")]
             : [];
-        return await command.Parse([.. ordered, .. staged]).InvokeAsync(new() { Output = TextWriter.Null, Error = TextWriter.Null }, cancellationToken);
+        string[] keyed = command.Options.Any(option => option.Name == "--keys") ? ["--keys", At("keys"), "--vault-token", At("vault-token")] : [];
+        return await command.Parse([.. ordered, .. keyed, .. staged]).InvokeAsync(new() { Output = TextWriter.Null, Error = TextWriter.Null }, cancellationToken);
     }
 
     /// <summary>Makes the pipe, as the pod's first container does.</summary>
     public Task PrepareAsync(CancellationToken cancellationToken) => AgentAsync(BackupCommands.Stage(), cancellationToken);
 
     /// <summary>Starts an engine's script.</summary>
-    public ChildProcess Tool(string script, params (string Name, string Value)[] environment)
+    public ChildProcess Tool(string script, params (string Name, string Value)[] environment) =>
+        Bash([Path.Combine(GoldenFile.RepositoryRoot, "src", "Dora.Engines", script)], environment);
+
+    /// <summary>Starts a tool that is no engine's: what bash is told, with <c>outcome NAME=VALUE...</c> as the engines' scripts have it.</summary>
+    public ChildProcess Shell(string commands, params (string Name, string Value)[] environment) =>
+        Bash(["-c", "outcome() { printf '%s\\n' \"$@\" >\"$STAGE/outcome.new\" && mv \"$STAGE/outcome.new\" \"$STAGE/outcome\"; }\n" + commands], environment);
+
+    private ChildProcess Bash(IEnumerable<string> arguments, (string Name, string Value)[] environment)
     {
         var variables = new Dictionary<string, string> { ["PATH"] = Environment.GetEnvironmentVariable("PATH")!, ["STAGE"] = Stage };
         foreach (var (name, value) in environment)
             variables[name] = value;
-        return new("bash", [Path.Combine(GoldenFile.RepositoryRoot, "src", "Dora.Engines", script)], variables);
+        return new("bash", arguments, variables);
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);

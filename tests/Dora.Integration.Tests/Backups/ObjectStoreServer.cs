@@ -37,13 +37,16 @@ public sealed class ObjectStoreServer : IAsyncLifetime
     /// <summary>Somebody whom nothing was granted.</summary>
     public StoreCredentials Stranger { get; private set; } = new("", "");
 
+    /// <summary>Their name.</summary>
+    public string StrangerName => "stranger";
+
     public async ValueTask InitializeAsync()
     {
         await HackScript.RunAsync(Script, ["up", "--dir", folder, .. options]);
         Authority = await File.ReadAllTextAsync(Path.Combine(folder, "ca.crt"));
         Endpoint = new((await File.ReadAllTextAsync(Path.Combine(folder, "endpoint"))).Trim());
         Owner = Credentials(await File.ReadAllLinesAsync(Path.Combine(folder, "admin")));
-        await HackScript.RunAsync("bash", "-c", $"{Script} user stranger --dir {folder} >{folder}/stranger");
+        await HackScript.RunAsync("bash", "-c", $"{Script} user {StrangerName} --dir {folder} >{folder}/stranger");
         Stranger = Credentials(await File.ReadAllLinesAsync(Path.Combine(folder, "stranger")));
     }
 
@@ -63,6 +66,14 @@ public sealed class ObjectStoreServer : IAsyncLifetime
         using var client = Client();
         await client.PutBucketAsync(new PutBucketRequest { BucketName = name, ObjectLockEnabledForBucket = locked });
         return name;
+    }
+
+    /// <summary>Permits somebody something in a bucket, and nothing else.</summary>
+    public async Task AllowAsync(string bucket, string user, params string[] actions)
+    {
+        using var client = Client();
+        var permitted = string.Join(',', actions.Select(action => $"\"{action}\""));
+        await client.PutBucketPolicyAsync(bucket, $$"""{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["arn:aws:iam:::user/{{user}}"]},"Action":[{{permitted}}],"Resource":["arn:aws:s3:::{{bucket}}","arn:aws:s3:::{{bucket}}/*"]}]}""");
     }
 
     /// <summary>The store as the product uses it.</summary>

@@ -57,6 +57,40 @@ public sealed class RealExpiryTests(ObjectStoreServer server)
     }
 
     [Fact]
+    public async Task What_a_backup_builds_on_stays_as_long_as_it_does()
+    {
+        using var store = server.Store(await server.BucketAsync());
+        await WriteAsync(store, 1);
+        await WriteAsync(store, 2, prior: 1);
+        await WriteAsync(store, 3, prior: 2);
+        await WriteAsync(store, 4);
+        await WriteAsync(store, 5);
+        await WriteAsync(store, 6, prior: 5);
+        await NoteAsync(store, 3);
+
+        var report = await ExpireAsync(store, new(Last: 1), []);
+
+        Assert.Equal([Id(4)], report.Removed);
+        Assert.Equal([Id(1), Id(2), Id(3), Id(5), Id(6)], await FoldersAsync(store));
+    }
+
+    [Fact]
+    public async Task A_backup_whose_manifest_cannot_be_read_is_told_and_holds_up_nothing()
+    {
+        var bucket = await server.BucketAsync();
+        using var store = server.Store(bucket);
+        foreach (var day in Enumerable.Range(1, 3))
+            await WriteAsync(store, day);
+        await store.PutAsync(Place(3).Manifest, "nonsense"u8.ToArray(), Token, replace: true);
+        var log = new List<string>();
+
+        var report = await ExpireAsync(store, new(Last: 2), log);
+
+        Assert.Equal([Id(1)], report.Removed);
+        Assert.Contains(log, line => line.StartsWith(Place(3).Manifest, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Without_rules_nothing_goes()
     {
         using var store = server.Store(await server.BucketAsync());
@@ -116,10 +150,11 @@ public sealed class RealExpiryTests(ObjectStoreServer server)
                 log.Add(line);
         }, Token);
 
-    private static async Task WriteAsync(ObjectStore store, int day)
+    private static async Task WriteAsync(ObjectStore store, int day, int? prior = null)
     {
+        var facts = prior is { } before ? new Dictionary<string, string> { ["prior"] = Id(before) } : [];
         using var source = new MemoryStream(new byte[1000]);
-        await new BackupWriter(store, Keys, TimeProvider.System).WriteAsync(new(Id(day), new("payments", "ledger", "7b6f7c0e", "redis", "7.0"), "redis-rdb", new Dictionary<string, string>()), source, _ => Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>()), _ => { }, Token);
+        await new BackupWriter(store, Keys, TimeProvider.System).WriteAsync(new(Id(day), new("payments", "ledger", "7b6f7c0e", "redis", "7.0"), "redis-rdb", facts), source, _ => Task.FromResult<IReadOnlyDictionary<string, string>>(new Dictionary<string, string>()), _ => { }, Token);
     }
 
     private static async Task ReadAsync(ObjectStore store, int day)

@@ -14,7 +14,6 @@ internal sealed class VaultTransit : IVaultMount
     {
         (["keys", var name], "create" or "update") => Add(name),
         (["keys", var name, "rotate"], "create" or "update") => Add(name),
-        (["datakey", "plaintext", var name], "create" or "update") => Guarded(name, () => DataKey(name, call)),
         (["encrypt", var name], "create" or "update") => Guarded(name, () => VaultReply.Data(new JsonObject { ["ciphertext"] = Encrypt(name, Convert.FromBase64String(call.Text("plaintext")), call), ["key_version"] = _keys[name].Count })),
         (["decrypt", var name], "create" or "update") => Guarded(name, () => VaultReply.Data(new JsonObject { ["plaintext"] = Convert.ToBase64String(Decrypt(name, call)) })),
         (["rewrap", var name], "create" or "update") => Guarded(name, () => VaultReply.Data(new JsonObject { ["ciphertext"] = Encrypt(name, Decrypt(name, Bare(call)), Bare(call)), ["key_version"] = _keys[name].Count })),
@@ -41,12 +40,6 @@ internal sealed class VaultTransit : IVaultMount
         {
             return VaultReply.Errors(400, "invalid ciphertext: unable to decrypt");
         }
-    }
-
-    private VaultReply DataKey(string name, VaultCall call)
-    {
-        var key = RandomNumberGenerator.GetBytes(((int?)call.Body["bits"] ?? 256) / 8);
-        return VaultReply.Data(new JsonObject { ["plaintext"] = Convert.ToBase64String(key), ["ciphertext"] = Encrypt(name, key, call), ["key_version"] = _keys[name].Count });
     }
 
     private string Encrypt(string name, byte[] plaintext, VaultCall call)
