@@ -83,7 +83,13 @@ public sealed record ComplianceStackStatus(
     [property: ListMap("secretName"), MaxItems(RotationStatus.MostRotations), Description("How far the change of each password is; there once one was asked for.")]
     IReadOnlyList<RotationStatus>? Rotations = null,
     [property: Description("What is known of the network around the servers.")]
-    NetworkStatus? Network = null)
+    NetworkStatus? Network = null,
+    [property: Description("What is known of backups; there with spec.backup.")]
+    BackupsStatus? Backups = null,
+    [property: Description("When the oldest of the engines' newest backups was made.")]
+    DateTimeOffset? LastBackup = null,
+    [property: Description("When the last restore drill passed.")]
+    DateTimeOffset? LastDrill = null)
 {
     /// <summary>Longest message of an engine or a condition (characters).</summary>
     public const int LongestMessage = 4096;

@@ -32,6 +32,21 @@ public static class ConditionTypes
     /// <summary>Servers and Secrets hold the passwords that Vault holds; there only with <c>spec.credentials.source: Vault</c>.</summary>
     public const string CredentialsCurrent = "CredentialsCurrent";
 
+    /// <summary>The newest backup of every engine is as young as its objective asks; this and the next ones there only with <c>spec.backup</c>.</summary>
+    public const string BackupFresh = "BackupFresh";
+
+    /// <summary>The last drill of every engine restored what had been backed up.</summary>
+    public const string RestoreVerified = "RestoreVerified";
+
+    /// <summary>Restores are as quick, and lose as little, as the objectives ask, as measured.</summary>
+    public const string RecoveryObjectivesMet = "RecoveryObjectivesMet";
+
+    /// <summary>Nobody removes backups before their day.</summary>
+    public const string BackupProtected = "BackupProtected";
+
+    /// <summary>Restores are tried apart from the system whose data they restore.</summary>
+    public const string RestoreSegregated = "RestoreSegregated";
+
     /// <summary>No password is older than it may be, and old ones are refused; there once a rotation was asked for.</summary>
     public const string CredentialsRotated = "CredentialsRotated";
 }

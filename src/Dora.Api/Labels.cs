@@ -71,6 +71,9 @@ public static class Labels
     /// <summary>Annotation of a certificate's Secret: when its certificate or its roots last changed (RFC 3339).</summary>
     public const string CertificateWritten = "dora-operator.io/certificate-written";
 
+    /// <summary>Of backups and drills that a schedule made: its name.</summary>
+    public const string Schedule = "dora-operator.io/schedule";
+
     /// <summary>Selects everything that the operator manages.</summary>
     public const string ManagedSelector = ManagedBy + "=" + ManagedByValue;
 }

@@ -18,7 +18,7 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
     {
         _store = new(await cluster.NodeAddressAsync());
         await _store.InitializeAsync();
-        _bucket = await _store.BucketAsync(locked: true);
+        _bucket = await _store.BucketAsync();
     }
 
     public async ValueTask DisposeAsync() => await _store.DisposeAsync();

@@ -33,7 +33,11 @@ internal sealed class OperatorHost : IAsyncDisposable
         var host = new OperatorHost(await InMemoryApiServer.StartAsync(options ?? new(NamespacesExistByThemselves: true)));
         await File.WriteAllTextAsync(host._kubeconfig, host.Server.Kubeconfig());
         if (definition)
-            host.Define(Sent(StackDefinition.Render()));
+        {
+            foreach (var kind in GenerateCommand.Definitions())
+                host.Define(Sent(kind));
+        }
+
         if (start)
             _ = host.Start();
         return host;

@@ -11,8 +11,11 @@ namespace Dora.Engines.Backups;
 /// </summary>
 public static class BackupPods
 {
-    /// <summary>Label <see cref="Labels.Name"/> of the pods.</summary>
+    /// <summary>Label <see cref="Labels.Name"/> of pods that read from servers.</summary>
     public const string Role = "backup";
+
+    /// <summary>The same of pods that reach no server: those that restore, try a restore, or work on the store alone.</summary>
+    public const string AloneRole = "restore";
 
     /// <summary>Name of the container whose last message is the report.</summary>
     public const string Agent = "agent";
@@ -34,18 +37,36 @@ public static class BackupPods
     // A run in which nothing moves for so long is ended.
     private const int SilenceSeconds = 600;
 
-    /// <summary>Selects those of a stack: servers let them in, and nobody lets them in anywhere else.</summary>
-    public static IReadOnlyDictionary<string, string> Selector(string stack) => new Dictionary<string, string>
-    {
-        [Labels.Stack] = stack,
-        [Labels.Name] = Role,
-    };
+    /// <summary>Selects those of a stack that servers let in.</summary>
+    public static IReadOnlyDictionary<string, string> Selector(string stack) => Selector(stack, Role);
 
-    /// <summary>Labels of the objects of a run. The engine's own selector does not find them: it would take them for members.</summary>
-    public static IReadOnlyDictionary<string, string> RunLabels(string stack, string run) => new Dictionary<string, string>(Selector(stack))
+    /// <summary>
+    /// Who reaches whom: nobody comes in; out go questions for names, what goes to the store, and from pods that copy, what goes to the servers.
+    /// </summary>
+    /// <param name="stack">The stack, with backups.</param>
+    /// <param name="ports">Ports of the servers that copies are read from.</param>
+    public static IEnumerable<Manifest> Access(StackContext stack, IReadOnlyList<int> ports)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        var names = new EngineNames(stack, Role);
+        var alone = new NetworkAccess([], [], []) { Abroad = [new Uri(stack.Backup!.Destination.Endpoint).Port] };
+        return alone.Render(names, $"{stack.Name}-{AloneRole}", Selector(stack.Name, AloneRole))
+            // A rule without a port would stand for all of them.
+            .Concat((ports.Count == 0 ? alone : alone with { Serves = (new Dictionary<string, string> { [Labels.Stack] = stack.Name }, ports) }).Render(names, $"{stack.Name}-{Role}", Selector(stack.Name)))
+            .Where(manifest => manifest.Resource == KubeTypes.NetworkPolicies.Resource);
+    }
+
+    // The engine's own selector does not find them: it would take them for members.
+    private static Dictionary<string, string> RunLabels(string stack, BackupRun run) => new(Selector(stack, run.Command is "backup" or "record" ? Role : AloneRole))
     {
         [Labels.ManagedBy] = Labels.ManagedByValue,
-        [RunLabel] = run,
+        [RunLabel] = run.Name,
+    };
+
+    private static Dictionary<string, string> Selector(string stack, string role) => new()
+    {
+        [Labels.Stack] = stack,
+        [Labels.Name] = role,
     };
 
     /// <summary>What the run's pod mounts: order, scripts, checks.</summary>
@@ -67,7 +88,7 @@ public static class BackupPods
         ArgumentNullException.ThrowIfNull(stack);
         ArgumentNullException.ThrowIfNull(run);
         var annotations = new Dictionary<string, string> { ["linkerd.io/inject"] = "disabled" };
-        var labels = new Dictionary<string, string>(RunLabels(stack.Name, run.Name)) { ["sidecar.istio.io/inject"] = "false" };
+        var labels = new Dictionary<string, string>(RunLabels(stack.Name, run)) { ["sidecar.istio.io/inject"] = "false" };
         return new(
             Meta(stack, run),
             new(
@@ -79,7 +100,7 @@ public static class BackupPods
     }
 
     private static ObjectMeta Meta(StackContext stack, BackupRun run) =>
-        new(Name: run.Name, Namespace: stack.Namespace, Labels: RunLabels(stack.Name, run.Name), OwnerReferences: [run.Owner]);
+        new(Name: run.Name, Namespace: stack.Namespace, Labels: RunLabels(stack.Name, run), OwnerReferences: [run.Owner]);
 
     private static PodSpec Pod(StackContext stack, BackupRun run) => PodPlan.Of(stack, null).Place(
         new(

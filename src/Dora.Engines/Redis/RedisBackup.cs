@@ -17,7 +17,7 @@ internal static class RedisBackup
 
     public static IReadOnlyList<BackupTool> Tools(RedisPlan plan) => plan.Mode == RedisMode.Cluster
         ? []
-        : [new(Rdb, [BackupType.Full], request => Copy(plan, request), request => LayDown(plan, request))];
+        : [new(Rdb, [BackupType.Full], request => Copy(plan, request), request => LayDown(plan, request)) { Ports = [RedisPlan.Port] }];
 
     private static ToolContainer Copy(RedisPlan plan, CopyRequest request)
     {

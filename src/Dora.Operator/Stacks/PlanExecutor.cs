@@ -39,6 +39,10 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
                 if (exception is not (KubeAlreadyExistsException or KubeNotFoundException))
                     unprobed = exception.Message;
             }
+            catch (KubeAlreadyExistsException) when (step is PlanStep.BeginRun)
+            {
+                // An earlier pass made it, and its status was lost.
+            }
             catch (KubeNotFoundException) when (step is PlanStep.Prune or PlanStep.RestartMember or PlanStep.LabelRole or PlanStep.SetOwner or PlanStep.GrowClaim)
             {
                 // Gone already; the cache will say so.
@@ -193,6 +197,12 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
                 return client.CreateAsync(KubeTypes.Jobs, probe.Job, cancellationToken);
             case PlanStep.EndProbe ended:
                 return client.DeleteAsync(KubeTypes.Jobs.Resource, ns, ended.Name, new(Uid: ended.Uid, Propagation: DeletePropagation.Background), cancellationToken);
+            case PlanStep.BeginRun { Run: ComplianceBackup backup }:
+                LogRun(logger, ns, stack.Metadata.Name, backup.Metadata.Name);
+                return client.CreateAsync(BackupResource.Type, backup, cancellationToken);
+            case PlanStep.BeginRun { Run: ComplianceRestore drill }:
+                LogRun(logger, ns, stack.Metadata.Name, drill.Metadata.Name);
+                return client.CreateAsync(RestoreResource.Type, drill, cancellationToken);
             case PlanStep.Command command:
                 LogCommand(logger, ns, stack.Metadata.Name, command.Engine, command.What.Name, command.What.Reason);
                 var engine = plan.Engines.First(engine => engine.Engine.Name == command.Engine);
@@ -253,6 +263,9 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: Job {Job} tries what the network keeps out")]
     private static partial void LogProbe(ILogger logger, string? @namespace, string? stack, string? job);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: the time of {Run} has come")]
+    private static partial void LogRun(ILogger logger, string? @namespace, string? stack, string? run);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} authority {Generation} in {Secret}: {Why}")]
     private static partial void LogAuthority(ILogger logger, string? @namespace, string? stack, AuthorityChange change, string secret, int generation, string why);

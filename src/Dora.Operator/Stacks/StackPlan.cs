@@ -25,6 +25,9 @@ public sealed record StackPlan(
     /// <summary>NetworkPolicies, and whether the network is tried; null where the spec as a whole is not carried out.</summary>
     internal Network.NetworkPlan? Network { get; init; }
 
+    /// <summary>When backups and drills run next.</summary>
+    public IReadOnlyList<ScheduleStatus> Schedules { get; init; } = [];
+
     /// <summary>What Vault must be asked about logins; mostly nothing.</summary>
     internal IReadOnlyList<Credentials.Database.LoginQuestion> Questions { get; init; } = [];
 
@@ -148,6 +151,9 @@ public abstract record PlanStep
 
     /// <summary>Removal of such a Job, whose findings are kept or not wanted.</summary>
     public sealed record EndProbe(string Name, string Uid) : PlanStep;
+
+    /// <summary>Creation of a backup or a drill whose time has come; its name says which time.</summary>
+    public sealed record BeginRun(IKubeObject Run) : PlanStep;
 
     /// <summary>Saying something to the servers.</summary>
     public sealed record Command(string Engine, EngineCommand What) : PlanStep;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Dora.Api;
 using Dora.Engines;
+using Dora.Engines.Backups;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Credentials.Database;
@@ -31,6 +32,8 @@ public static class StackPlanner
         {
             return new([.. free ? CertificateSteps(certificates, [], observed).Concat(engines.SelectMany(engine => Roles(engine, observed))) : [], .. given], violations, engines)
             {
+                // What was missed while nothing could be carried out is caught up.
+                Schedules = observed.Stack.Status?.Backups?.Schedules ?? [],
                 Questions = questions,
                 Certificates = certificates,
                 Unsigned = free ? [.. Allowed(certificates.Unsigned, []).OfType<PlanStep.WriteCertificate>()] : [],
@@ -59,6 +62,10 @@ public static class StackPlanner
                 steps.AddRange(found.Count == 0 ? EngineSteps(engine, desired, claims[^1], observed) : Roles(engine, observed));
         }
 
+        var access = observed.Stack.Spec.Backup is null ? [] : BackupPods.Access(Context(observed.Stack, observed.Images, observed.Capabilities), [.. engines.SelectMany(engine => engine.Cluster.Backups).SelectMany(tool => tool.Ports).Distinct().Order()]).ToList();
+        wanted.UnionWith(access.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
+        if (free)
+            steps.AddRange(access.Select(manifest => Apply(manifest, observed)).OfType<PlanStep.Apply>());
         if (free)
             steps.InsertRange(0, CertificateSteps(certificates, sound, observed));
         steps.AddRange(given);
@@ -67,9 +74,12 @@ public static class StackPlanner
             steps.AddRange(Prunes(engines, wanted, observed));
         if (free)
             steps.AddRange(Network.ProbeRules.Steps(policies, observed, sound: violations.Count == 0));
+        var schedules = Backups.ScheduleRules.Of([.. engines.Where(engine => engine.Cluster.Backups.Count > 0).Select(engine => engine.Engine.Name)], observed, free && violations.Count == 0);
+        steps.AddRange(schedules.Steps);
         return new(steps, violations, engines)
         {
             Network = new(policies),
+            Schedules = schedules.Status,
             Certificates = certificates,
             Questions = questions,
             Rotations = free ? Operator.Credentials.Rotation.RotationPlan.Of(engines.Where(engine => sound.Contains(engine.Engine.Name)), observed) : [],
@@ -132,7 +142,7 @@ public static class StackPlanner
                 yield return new($"spec.engines.{key}", "no such engine", $"choose from {string.Join(", ", EngineCatalogue.All.Select(engine => engine.Name))}", "UnknownEngine");
         }
 
-        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)).Concat(MaintenanceSettings.Check(stack.Spec.Maintenance)).Concat(Operator.Certificates.VaultPkiRules.Check(stack.Spec)))
+        foreach (var violation in PodRules.OfStack(stack.Spec.Pods).Concat(NetworkRules.Check(stack.Spec.Network, stack.Spec.StackVersion)).Concat(Credentials.VaultRules.Check(stack)).Concat(Credentials.Rotation.RotationRules.Check(stack)).Concat(TlsRules.Check(stack.Spec.Tls)).Concat(MaintenanceSettings.Check(stack.Spec.Maintenance)).Concat(Operator.Certificates.VaultPkiRules.Check(stack.Spec)).Concat(Backups.BackupSettingsRules.Check(stack.Spec)))
             yield return violation;
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Backups;
 using Dora.Operator.Credentials;
 using Dora.Operator.Credentials.Database;
 using Dora.Operator.Credentials.Rotation;
@@ -33,6 +34,7 @@ public static class StackStatus
                 ? new Condition(ConditionTypes.Reconciling, Conditions.False, ready.Status == Conditions.True ? "Converged" : "Stalled", ready.Message)
                 : new Condition(ConditionTypes.Reconciling, Conditions.True, "Progressing", ready.Message);
         var (network, segmented) = Network.SegmentationReport.Of(plan, observed, report);
+        var backups = BackupReport.Entries(plan, observed);
         IEnumerable<Condition> conditions =
         [
             ready,
@@ -45,6 +47,7 @@ public static class StackStatus
             .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
             .. LoginRules.Condition(VaultRules.Condition(observed, plan), plan, observed) is { } credentials ? [credentials] : Array.Empty<Condition>(),
             .. RotationReport.Condition(observed, plan, report) is { } rotated ? [rotated] : Array.Empty<Condition>(),
+            .. BackupReport.Judge(plan, backups, observed),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(
@@ -53,7 +56,10 @@ public static class StackStatus
             [.. findings.Select(finding => finding.Status)],
             Certificates.CertificateRegister.Entries(plan.Certificates),
             RotationReport.Entries(observed, plan),
-            network);
+            network,
+            backups,
+            BackupReport.LastBackup(backups) ?? stack.Status?.LastBackup,
+            BackupReport.LastDrill(backups) ?? stack.Status?.LastDrill);
     }
 
     private static Condition Stalled(StackPlan plan, ExecutionReport report, StackObservation observed)
@@ -109,7 +115,7 @@ public static class StackStatus
 
     // A role's label, a look at the network and a certificate that is renewed change nothing that the servers are asked to be.
     private static bool Opens(PlanStep step) => step
-        is not (PlanStep.LabelRole or PlanStep.RunProbe or PlanStep.EndProbe)
+        is not (PlanStep.LabelRole or PlanStep.RunProbe or PlanStep.EndProbe or PlanStep.BeginRun)
         and not PlanStep.WriteAuthority { Change: not AuthorityChange.Create }
         and not PlanStep.WriteCertificate { Change: not CertificateChange.Create }
         && !(step is PlanStep.Command command && Transport.EncryptionRules.TakesUpCertificate(command.What));

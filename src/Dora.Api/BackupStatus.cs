@@ -1,0 +1,43 @@
+using System.ComponentModel;
+using Dora.Kubernetes.Schema;
+
+namespace Dora.Api;
+
+/// <summary>What is known of a stack's backups.</summary>
+public sealed record BackupsStatus(
+    [property: ListMap("engine"), MaxItems(16), Description("One entry for each engine.")]
+    IReadOnlyList<EngineBackups>? Engines = null,
+    [property: ListMap("name", "engine"), MaxItems(272), Description("One entry for each schedule and engine; that of drills has the name drills.")]
+    IReadOnlyList<ScheduleStatus>? Schedules = null);
+
+/// <summary>Backups and restores of one engine.</summary>
+public sealed record EngineBackups(
+    [property: Description("Key under spec.engines."), MaxLength(63)]
+    string Engine,
+    [property: Description("The newest ComplianceBackup that succeeded."), MaxLength(253)]
+    string? Backup = null,
+    [property: Description("The state of its data is that of this time.")]
+    DateTimeOffset? BackupAt = null,
+    [property: Description("When a backup was last restored whole, and found to be what it was.")]
+    DateTimeOffset? VerifiedAt = null,
+    [property: Description("The last drill that ended (ComplianceRestore)."), MaxLength(253)]
+    string? Drill = null,
+    [property: Description("When it ended.")]
+    DateTimeOffset? DrillAt = null,
+    [property: Description("Whether it passed.")]
+    bool? DrillPassed = null,
+    [property: Description("How long it took (RTO as measured)."), MaxLength(32)]
+    string? MeasuredRto = null);
+
+/// <summary>When a schedule has its next run.</summary>
+public sealed record ScheduleStatus(
+    [property: Description("Name under spec.backup.schedules, or drills."), MaxLength(20)]
+    string Name,
+    [property: Description("Key under spec.engines."), MaxLength(63)]
+    string Engine,
+    [property: Description("Cron and time zone that this was computed from."), MaxLength(200)]
+    string Cron,
+    [property: Description("When it runs next; what was missed meanwhile is caught up once.")]
+    DateTimeOffset? NextRunTime = null,
+    [property: Description("When it ran last.")]
+    DateTimeOffset? LastRunTime = null);
