@@ -149,16 +149,19 @@ internal sealed class OperatorRun : IAsyncDisposable
         await Api.Delete($"/api/v1/namespaces/{Namespace}");
     }
 
-    /// <summary>Has the API server serve stacks.</summary>
+    /// <summary>Has the API server serve all our kinds.</summary>
     public static async Task InstallAsync(RawClient api)
     {
         const string definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
-        var answer = await api.Post(definitions, StackDefinition.Render());
-        Assert.True(answer.Code is 201 or 409, answer.Text);
-        using var watch = await api.Watch($"{definitions}?watch=true&fieldSelector=metadata.name%3D{StackResource.Type.Resource.Plural}.{StackResource.Type.Resource.Group}");
-        while (!(await watch.NextChange()).Object["status"]?["conditions"]?.AsArray().Any(condition => (string?)condition!["type"] == "Established" && (string?)condition["status"] == "True") ?? true)
+        foreach (var kind in GenerateCommand.Definitions())
         {
-            // Not yet.
+            var answer = await api.Post(definitions, kind);
+            Assert.True(answer.Code is 201 or 409, answer.Text);
+            using var watch = await api.Watch($"{definitions}?watch=true&fieldSelector=metadata.name%3D{(string)kind["metadata"]!["name"]!}");
+            while (!(await watch.NextChange()).Object["status"]?["conditions"]?.AsArray().Any(condition => (string?)condition!["type"] == "Established" && (string?)condition["status"] == "True") ?? true)
+            {
+                // Not yet.
+            }
         }
     }
 

@@ -17,6 +17,11 @@ public sealed class OperatorAccessTests
     [
         new(StackResource.Group, "compliancestacks/status", "patch"),
         new(StackResource.Group, "compliancestacks/finalizers", "update"),
+        // What controllers of backups and restores do.
+        new(StackResource.Group, "compliancestacks", "create"),
+        new(StackResource.Group, "compliancebackups/status", "patch"),
+        new(StackResource.Group, "compliancerestores/status", "patch"),
+        new("", "persistentvolumeclaims", "create"),
         new("", "secrets", "get"),
         new("cert-manager.io", "certificates", "get"),
         new("security.istio.io", "peerauthentications", "list"),
@@ -113,6 +118,8 @@ public sealed class OperatorAccessTests
         PlanStep.LabelRole => [On(KubeTypes.Pods.Resource, "patch")],
         PlanStep.RunProbe => [On(KubeTypes.Jobs.Resource, "create")],
         PlanStep.EndProbe => [On(KubeTypes.Jobs.Resource, "delete")],
+        PlanStep.BeginRun { Run: ComplianceBackup } => [On(BackupResource.Type.Resource, "create")],
+        PlanStep.BeginRun => [On(RestoreResource.Type.Resource, "create")],
         PlanStep.Command => [],
         _ => throw new ArgumentException($"say which rights {step.GetType().Name} needs", nameof(step)),
     };
@@ -122,7 +129,7 @@ public sealed class OperatorAccessTests
         var clock = new ManualClock();
         using var client = new KubeClient(new(new("https://127.0.0.1:1")), new(), clock, NullLogger<KubeClient>.Instance);
         var view = new ClusterView(client, [], new(KubeTypes.PodDisruptionBudgets), _ => { }, (_, _) => { }, clock, NullLogger.Instance);
-        return [.. view.Kinds.Select(kind => kind.Resource).Append(StackResource.Type.Resource).SelectMany(resource => new[] { On(resource, "list"), On(resource, "watch") })];
+        return [.. view.Kinds.Select(kind => kind.Resource).Concat([StackResource.Type.Resource, BackupResource.Type.Resource, RestoreResource.Type.Resource]).SelectMany(resource => new[] { On(resource, "list"), On(resource, "watch") })];
     }
 
     private static Right On(KubeResource resource, string verb) => new(resource.Group, resource.Plural, verb);

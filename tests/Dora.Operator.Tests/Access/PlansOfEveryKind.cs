@@ -38,7 +38,16 @@ internal static class PlansOfEveryKind
         steps.AddRange(OfProbes());
         steps.AddRange(OfMesh());
         steps.AddRange(OfLogins());
+        steps.AddRange(OfSchedules());
         return steps;
+    }
+
+    /// <summary>A backup and a drill whose time has come.</summary>
+    private static IEnumerable<PlanStep> OfSchedules()
+    {
+        var world = new Backups.BackupWorld();
+        world.Settle();
+        return StackPlanner.Plan(world.Observation with { Now = world.Now.AddDays(8) }).Steps;
     }
 
     /// <summary>A login that Vault gave.</summary>
