@@ -33,8 +33,10 @@ public sealed class BackupReader(ObjectStore store, IKeyWrap keys)
         ArgumentNullException.ThrowIfNull(progress);
         await using var stored = new JoinedReader(store, manifest.Objects);
         await using var opened = await OpeningStream.CreateAsync(stored, manifest.Subject, (header, token) => UnwrapAsync(manifest, header, token), cancellationToken).ConfigureAwait(false);
+        // Opening on one side, decompressing and handing on on the other, run at once.
+        await using var ahead = new AheadStream(opened, opened.Header.FrameBytes);
         await using var digest = new DigestStream(target);
-        await using Stream plain = opened.Header.Compression == StreamHeader.Zstd ? new ZstdDecompressingStream(opened) : opened;
+        await using Stream plain = opened.Header.Compression == StreamHeader.Zstd ? new ZstdDecompressingStream(ahead) : ahead;
         var buffer = new byte[StreamHeader.DefaultFrameBytes];
         while (await plain.ReadAsync(buffer, cancellationToken).ConfigureAwait(false) is > 0 and var count)
         {
@@ -43,7 +45,7 @@ public sealed class BackupReader(ObjectStore store, IKeyWrap keys)
         }
 
         // The compressed stream may end before the sealed one does: what follows would be unread.
-        if (await opened.ReadAsync(buffer.AsMemory(0, 1), cancellationToken).ConfigureAwait(false) > 0)
+        if (await ahead.ReadAsync(buffer.AsMemory(0, 1), cancellationToken).ConfigureAwait(false) > 0)
             throw new SealBrokenException("something follows its end");
         if (digest.Digest != manifest.Plain)
             throw new SealBrokenException($"it holds {digest.Digest.Bytes} bytes with SHA-256 {digest.Digest.Sha256}, and its manifest says {manifest.Plain.Bytes} with {manifest.Plain.Sha256}");

@@ -254,11 +254,9 @@ public sealed class ObjectStore : IDisposable
     internal Task AbortAsync(string name, string upload, CancellationToken cancellationToken) =>
         AskAsync($"giving up {name}", () => _client.AbortMultipartUploadAsync(new AbortMultipartUploadRequest { BucketName = Location.Bucket, Key = Location.Key(name), UploadId = upload }, cancellationToken));
 
-    internal async Task<Stream> OpenAsync(StoredObject stored, long from, CancellationToken cancellationToken)
+    internal async Task<Stream> OpenAsync(StoredObject stored, long from, long to, CancellationToken cancellationToken)
     {
-        var request = new GetObjectRequest { BucketName = Location.Bucket, Key = Location.Key(stored.Name), VersionId = stored.Version };
-        if (from > 0)
-            request.ByteRange = new ByteRange(from, stored.Bytes - 1);
+        var request = new GetObjectRequest { BucketName = Location.Bucket, Key = Location.Key(stored.Name), VersionId = stored.Version, ByteRange = new ByteRange(from, to) };
         var answer = await AskAsync($"reading {stored.Name}", () => _client.GetObjectAsync(request, cancellationToken)).ConfigureAwait(false);
         return answer.ResponseStream;
     }

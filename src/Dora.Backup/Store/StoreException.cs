@@ -64,6 +64,7 @@ public sealed class StoreException : IOException
             ("QuotaExceeded" or "InsufficientStorage" or "XMinioStorageFull" or "NotEnoughDiskSpace", _) or (_, HttpStatusCode.InsufficientStorage) => (StoreProblem.Full, "make room, or raise the quota"),
             ("RequestTimeTooSkewed", _) => (StoreProblem.ClockSkew, "set the clock of the node or of the store"),
             ("InvalidAccessKeyId" or "SignatureDoesNotMatch" or "InvalidToken" or "ExpiredToken", _) => (StoreProblem.Denied, "correct the access key or its secret"),
+            ("InvalidRange", _) => (StoreProblem.Refused, "it is shorter than it was: somebody cut or replaced it"),
             ("InvalidRequest", _) when at.Lock is not null => (StoreProblem.Refused, "if it is the lock that it does not take, use a bucket that was made with object lock, or ask for no lock"),
             (_, HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized) => (StoreProblem.Denied, "grant it to this access key"),
             (_, >= HttpStatusCode.InternalServerError or HttpStatusCode.TooManyRequests) => (StoreProblem.Unreachable, "see how the store is"),
