@@ -21,14 +21,18 @@ stanza() {
     ((code == 0)) || fail "pgbackrest stanza-create: $(reason)"
 }
 
+# Which of them is read: one that follows, or the one that leads.
+source=primary
+
 copy() {
     local code=0
     if [[ ${STANDBY:-} == 1 ]]; then
+        source=standby
         rest backup --type="$TYPE" --no-expire-auto --backup-standby || code=$?
         ((code == NO_STANDBY)) || return "$code"
-        code=0
     fi
-    rest backup --type="$TYPE" --no-expire-auto || return $?
+    source=primary
+    rest backup --type="$TYPE" --no-expire-auto
 }
 
 # What cannot be removed now is tried again after the next backup; this one is whole.
@@ -47,7 +51,7 @@ main() {
     about facts "$label" >"$work/facts"
     [[ -z ${KEEP_LAST:-} ]] || expire
     mapfile -t facts <"$work/facts"
-    outcome exit=0 "repository=$(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf")" "${facts[@]}"
+    outcome exit=0 "source=$source" "repository=$(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf")" "${facts[@]}"
 }
 
 main

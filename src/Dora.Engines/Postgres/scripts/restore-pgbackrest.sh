@@ -5,6 +5,7 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/run-pgbackrest.sh"
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/local-postgres.sh"
 
 readonly PGDATA=$DATA/data
@@ -56,6 +57,7 @@ archiving() {
 main() {
     local how until found=''
     until [[ -e $STAGE/verdict ]]; do sleep 0.2; done
+    [[ $(cat "$STAGE/verdict") == ok ]] || fail 'the agent could not say what is restored'
     mkdir -p "$PGDATA"
     chmod 700 "$PGDATA"
     [[ -z $(ls -A "$PGDATA") ]] || fail "$PGDATA holds data already, which is never written over"
