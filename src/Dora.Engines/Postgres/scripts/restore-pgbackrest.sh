@@ -14,13 +14,13 @@ fact() {
     sed -n "s/^$1=//p" "$STAGE/facts"
 }
 
-# When the newest file of the archive was stored, in seconds.
+# When the newest file of the archive was stored; the store knows whole seconds.
 archived_until() {
     local newest folder file
     newest=$(about newest)
     read -r folder file <<<"$newest"
     bash "$scripts/pgbackrest.sh" repo-ls "$folder" --filter="^$file" --output=json --log-level-console=off 2>"$work/log" |
-        python3 -c 'import json, sys; print(max(entry["time"] for entry in json.load(sys.stdin).values()))' || fail "pgbackrest repo-ls: $(reason)"
+        python3 -c 'import json, sys; print(max(entry["time"] for entry in json.load(sys.stdin).values()) + 1)' || fail "pgbackrest repo-ls: $(reason)"
 }
 
 restore() {
