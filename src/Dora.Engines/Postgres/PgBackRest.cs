@@ -140,6 +140,7 @@ internal static class PgBackRest
 
         """;
 
+    // A store that is away shall be seen to be away soon; the server tries again.
     private static string ServerConfig(PostgresPlan plan) =>
         $"""
         {Repository(plan)}
@@ -149,6 +150,8 @@ internal static class PgBackRest
         tls-server-key-file={PostgresTls.Key}
         tls-server-ca-file={PostgresTls.Trust}
         tls-server-auth={Client(plan).DnsNames.First(name => name.Length <= LongestCommonName)}={Stanza}
+        [global:archive-push]
+        io-timeout=20
         [{Stanza}]
         pg1-path={Data}
         pg1-socket-path=/run/postgresql
@@ -156,7 +159,7 @@ internal static class PgBackRest
 
         """;
 
-    // A certificate has its first name that is no longer as its common name (RFC 5280, ub-common-name), by which pgBackRest knows clients.
+    // A certificate has the first of its names that is no longer as its common name (RFC 5280, ub-common-name), by which pgBackRest knows clients.
     private const int LongestCommonName = 64;
 
     // The log level is that of what is not asked for more: archiving says only what is wrong.

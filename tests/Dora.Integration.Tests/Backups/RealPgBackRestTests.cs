@@ -99,6 +99,29 @@ public sealed class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<Arch
         Assert.DoesNotContain("another one", restored.Report, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_store_that_is_away_is_seen_and_archiving_catches_up_when_it_is_back()
+    {
+        await SucceedAsync(BackupType.Full);
+        await pods.ArchiveAsync();
+        await pods.Pods.UntilAsync(health => health.Archive is { Archived: not null, Failing: null });
+        await pods.Store.StopAsync();
+        try
+        {
+            await pods.AskAsync("SELECT pg_switch_wal()");
+            await pods.Pods.UntilAsync(health => health.Archive is { Failing: not null, Problem: not null });
+            // It goes on, and loses nothing.
+            await TableAsync();
+        }
+        finally
+        {
+            await pods.Store.StartAsync();
+        }
+
+        await pods.ArchiveAsync();
+        await pods.Pods.UntilAsync(health => health.Archive is { Failing: null, Problem: null });
+    }
+
     // The last one of its class in effect: the members are other ones afterwards, with the same data.
     [Fact]
     public async Task After_all_data_is_lost_Patroni_goes_on_with_what_was_restored()
