@@ -84,9 +84,11 @@ internal static class PgBackRest
         Image: plan.Pods.Image("postgres", plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
         Command: ["/bin/sh", "-c", PostgresTls.Start($"bash {Folder}/{Wrapper} server", $"{Folder}/{ConfigFile}")],
+        // The oldest version of TLS that the stack wants; pgBackRest has no setting for it.
+        Env: [new("OPENSSL_CONF", "/etc/patroni/openssl.cnf")],
         Ports: [new(Port, "pgbackrest", "TCP")],
         Resources: PodDefaults.Resources(new("50m", "256Mi")),
-        VolumeMounts: [new("data", "/pgdata", ReadOnly: true), .. Mounts(plan), PostgresTls.Mount, new("tmp", "/tmp"), new("run", "/run/postgresql")],
+        VolumeMounts: [new("data", "/pgdata", ReadOnly: true), .. Mounts(plan), PostgresTls.Mount, new("config", "/etc/patroni", ReadOnly: true), new("tmp", "/tmp"), new("run", "/run/postgresql")],
         SecurityContext: PodDefaults.ContainerSecurity,
         TerminationMessagePolicy: "FallbackToLogsOnError");
 

@@ -18,9 +18,10 @@ internal static class PostgresBackups
         {
             new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, Forget = state },
         },
+        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state },
     ];
 
-    private static ToolContainer Copy(PostgresPlan plan, CopyRequest request) => Tool(plan, "backup-pgbackrest.sh", PgBackRest.RunConfig(plan), "pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py") with
+    private static ToolContainer Copy(PostgresPlan plan, CopyRequest request) => Archived(Tool(plan, "backup-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), PgBackRest.RunConfig(plan)) with
     {
         Environment =
         [
@@ -32,7 +33,35 @@ internal static class PostgresBackups
         Mounts = [.. PgBackRest.StoreMounts(plan), PgBackRest.ClientMount],
     };
 
-    private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) => Tool(plan, "restore-pgbackrest.sh", PgBackRest.RestoreConfig(plan), "pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py") with
+    // It reads any member; the server's certificate is believed by the stack's authority.
+    private static ToolContainer Dump(PostgresPlan plan, CopyRequest request) => Tool(plan, "backup-postgres.sh", "count-rows.awk") with
+    {
+        Environment =
+        [
+            new("PGHOST", request.Host),
+            new("PGPORT", Text(PostgresPlan.Port)),
+            PodDefaults.FromSecret("PGUSER", Secret(plan), "username"),
+            PodDefaults.FromSecret("PGPASSWORD", Secret(plan), "password"),
+            new("PGDATABASE", request.Database ?? PostgresPlan.AppDatabase),
+            new("PGSSLMODE", plan.Names.Encrypted ? "verify-full" : "prefer"),
+            .. plan.Names.Encrypted ? [new("PGSSLROOTCERT", PostgresTls.Trust)] : Array.Empty<EnvVar>(),
+        ],
+        Volumes = plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, Items: [new(CertificateRequest.Trust, CertificateRequest.Trust)]))] : [],
+        Mounts = plan.Names.Encrypted ? [PostgresTls.Mount] : [],
+    };
+
+    private static ToolContainer LoadDump(PostgresPlan plan, LayDownRequest request) => Tool(plan, "load-postgres.sh", "restore-postgres.sh", "local-postgres.sh", "count-rows.awk") with
+    {
+        Environment =
+        [
+            new("PGDATABASE", request.Facts.GetValueOrDefault("database", PostgresPlan.AppDatabase)),
+            .. request.Drill ? [] : Passwords(plan),
+        ],
+    };
+
+    private static string Secret(PostgresPlan plan) => plan.Roles.Single(role => role.Name == PostgresPlan.BackupUser).Secret!;
+
+    private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) => Archived(Tool(plan, "restore-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), PgBackRest.RestoreConfig(plan)) with
     {
         Environment =
         [
@@ -43,10 +72,15 @@ internal static class PostgresBackups
         Mounts = [.. PgBackRest.StoreMounts(plan)],
     };
 
-    private static ToolContainer Tool(PostgresPlan plan, string script, string config, params IEnumerable<string> others) => new(
+    private static ToolContainer Archived(ToolContainer tool, string config) => tool with
+    {
+        Files = new Dictionary<string, string>(tool.Files) { [PgBackRest.ConfigFile] = config, [PgBackRest.Wrapper] = EmbeddedFile.Read($"Postgres/{PgBackRest.Wrapper}") },
+    };
+
+    private static ToolContainer Tool(PostgresPlan plan, string script, params IEnumerable<string> others) => new(
         plan.Pods.Image("postgres", plan.Version),
         script,
-        new Dictionary<string, string>(others.Prepend(script).Select(name => KeyValuePair.Create(name, EmbeddedFile.Read($"Postgres/{name}")))) { [PgBackRest.ConfigFile] = config },
+        others.Prepend(script).ToDictionary(name => name, name => EmbeddedFile.Read($"Postgres/{name}"), StringComparer.Ordinal),
         [],
         [],
         [],
@@ -58,6 +92,8 @@ internal static class PostgresBackups
         PodDefaults.FromSecret("SUPERUSER_PASSWORD", plan.Names.InternalSecret, "superuser-password"),
         PodDefaults.FromSecret("REPLICATION_PASSWORD", plan.Names.InternalSecret, "replication-password"),
         PodDefaults.FromSecret("REWIND_PASSWORD", plan.Names.InternalSecret, "rewind-password"),
+        PodDefaults.FromSecret("APP_USERNAME", plan.Names.AppSecret, "username"),
+        PodDefaults.FromSecret("APP_PASSWORD", plan.Names.AppSecret, "password"),
     ];
 
     // Long enough for each rule: a chain of increments goes as a whole, so that more stays than the rules ask for.

@@ -31,24 +31,25 @@ public sealed class PostgresBackupTests
     {
         var (with, without) = (Stack(Settings, StackVersions.V202611), Stack(null, StackVersions.V202611));
         Assert.Equal(Workload(Engines.Bind("postgres", "{}", without)), Workload(Engines.Bind("postgres", "{}", with)));
-        Assert.DoesNotContain(Engines.Bind("postgres", "{}", with).Backups, tool => tool.Content == PostgresBackups.Physical);
+        Assert.Equal([PostgresBackups.Logical], Engines.Bind("postgres", "{}", with).Backups.Select(tool => tool.Content));
     }
 
     [Fact]
     public void No_secret_is_in_a_configuration_or_an_argument_or_a_value()
     {
         var tool = Physical();
-        foreach (var container in (ToolContainer[])[tool.Copy(new("host", BackupType.Full)), tool.LayDown(new(Drill: false, new Dictionary<string, string>()))])
+        var dump = Bind(Settings).Backups.Single(other => other.Content == PostgresBackups.Logical);
+        foreach (var container in (ToolContainer[])[tool.Copy(new("host", BackupType.Full)), LayDown(drill: false), dump.Copy(new("host", BackupType.Dump)), dump.LayDown(new(Drill: false, new Dictionary<string, string>()))])
         {
             Assert.DoesNotContain(container.Files.Values, file => file.Contains("repo1-s3-key=", StringComparison.Ordinal) || file.Contains("cipher-pass=", StringComparison.Ordinal));
-            Assert.All(container.Environment, variable => Assert.True(variable.Value is null == variable.Name.EndsWith("_PASSWORD", StringComparison.Ordinal), variable.Name));
+            Assert.All(container.Environment, variable => Assert.True(variable.Value is null || !variable.Name.EndsWith("PASSWORD", StringComparison.Ordinal), variable.Name));
         }
     }
 
     [Fact]
     public void A_restore_sets_the_servers_own_passwords_and_a_drill_none()
     {
-        Assert.Equal(["SUPERUSER_PASSWORD", "REPLICATION_PASSWORD", "REWIND_PASSWORD"], LayDown(drill: false).Environment.Select(variable => variable.Name));
+        Assert.Equal(["SUPERUSER_PASSWORD", "REPLICATION_PASSWORD", "REWIND_PASSWORD", "APP_USERNAME", "APP_PASSWORD"], LayDown(drill: false).Environment.Select(variable => variable.Name));
         Assert.Empty(LayDown(drill: true).Environment);
     }
 

@@ -150,6 +150,8 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     {
         "SUPERUSER_PASSWORD" => PatroniPods.SuperuserPassword,
         "REPLICATION_PASSWORD" => PatroniPods.ReplicationPassword,
+        "APP_USERNAME" => PostgresPlan.AppUser,
+        "APP_PASSWORD" => PatroniPods.AppPassword,
         _ => PatroniPods.RewindPassword,
     };
 

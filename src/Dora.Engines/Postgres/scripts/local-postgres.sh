@@ -42,17 +42,22 @@ stop_postgres() {
     pg_ctl stop --wait --timeout=600 --silent --mode=fast --pgdata="$PGDATA" >/dev/null || fail "PostgreSQL does not stop: $(server_says)"
 }
 
-# The roles that the servers use among themselves, with the passwords that this cluster has.
+# The roles that the servers use among themselves, and the application's, with the passwords that this cluster has. A second user of the
+# application's is made by the operator, as are all others.
 set_passwords() {
     ask postgres "$(cat <<'SQL'
 \getenv superuser SUPERUSER_PASSWORD
 \getenv replication REPLICATION_PASSWORD
 \getenv rewind REWIND_PASSWORD
-SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['standby', 'rewind']) name WHERE to_regrole(name) IS NULL
+\getenv username APP_USERNAME
+\getenv application APP_PASSWORD
+SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['standby', 'rewind', 'app']) name WHERE to_regrole(name) IS NULL
 \gexec
 ALTER ROLE postgres WITH LOGIN SUPERUSER PASSWORD :'superuser';
 ALTER ROLE standby WITH LOGIN REPLICATION PASSWORD :'replication';
 ALTER ROLE rewind WITH LOGIN PASSWORD :'rewind';
+SELECT format('ALTER ROLE app WITH LOGIN PASSWORD %L', :'application') WHERE :'username' = 'app'
+\gexec
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO rewind;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO rewind;
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO rewind;

@@ -17,6 +17,8 @@ main() {
     export_file PGBACKREST_REPO1_S3_KEY_SECRET "$secrets/store/secretAccessKey"
     export_file PGBACKREST_REPO1_S3_TOKEN "$secrets/store/sessionToken"
     export_file PGBACKREST_REPO1_CIPHER_PASS "$secrets/keys/pgbackrest"
+    # What clients of the stack must speak the store need not.
+    [[ ${1:-} == server ]] || unset OPENSSL_CONF
     export PGBACKREST_STANZA=main
     exec pgbackrest --config="$(dirname "$0")/pgbackrest.conf" "$@"
 }
