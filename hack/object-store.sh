@@ -22,7 +22,7 @@ from Debian's packages; several side by side in folders of their own. A running 
 
   --dir DIR        where its state is kept (default $DORA_OBJECT_STORE_DIR, /var/lib/dora-object-store)
   --address IP     where it listens (127.0.0.1); the certificate names it and localhost
-  --name DNS-NAME  another name for the certificate
+  --name DNS-NAME  another name for the certificate, beside localhost and object-store.test
 
 Needs root on Debian.
 TEXT
@@ -107,7 +107,7 @@ CONF
 }
 
 write_certificate() {
-    local name names="IP:$ADDRESS,DNS:localhost"
+    local name names="IP:$ADDRESS,DNS:localhost,DNS:object-store.test"
     for name in "${NAMES[@]}"; do names+=",DNS:$name"; done
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj "/CN=object store for tests" \
         -addext "subjectAltName=$names" -keyout "$DORA_DIR/tls.key" -out "$DORA_DIR/ca.crt"

@@ -49,7 +49,7 @@ main() {
         run_tests "$project"
     done
     if [ "$fast" = false ]; then
-        apt_install postgresql-15 patroni etcd-server redis-server redis-sentinel influxdb influxdb-client curl nodejs pgbouncer ceph-mon ceph-osd radosgw zstd
+        apt_install postgresql-15 patroni etcd-server redis-server redis-sentinel influxdb influxdb-client curl nodejs pgbouncer ceph-mon ceph-osd radosgw zstd pgbackrest
         # The tests start these themselves; built here, the build shows its progress.
         "$HACK/apiserver.sh" build
         "$HACK/crd-server.sh" build

@@ -17,7 +17,17 @@ public sealed record EngineHealth(
     string Message,
     IReadOnlyList<string> Needs,
     Version? Agent = null,
-    bool PrimaryStays = false);
+    bool PrimaryStays = false)
+{
+    /// <summary>How the archiving of the log goes; null where nothing is archived, or the primary did not say.</summary>
+    public ArchiveHealth? Archive { get; init; }
+}
+
+/// <summary>How the archiving of an engine's log goes: what was archived can be restored to any point in time.</summary>
+/// <param name="Archived">When a file of the log was last archived; null: none ever was.</param>
+/// <param name="Failing">Since when none is archived though one waits, as far as is known; null: all is well.</param>
+/// <param name="Problem">What is wrong and what to do, stable text; null when nothing is.</param>
+public sealed record ArchiveHealth(DateTimeOffset? Archived, DateTimeOffset? Failing = null, string? Problem = null);
 
 /// <summary>An engine in one word.</summary>
 public enum EngineVerdict

@@ -31,6 +31,8 @@ internal static class PatroniConfig
         var file = Plain(plan);
         if (plan.Names.Encrypted)
             PatroniTls.Add(plan, mixed, file);
+        if (PgBackRest.Serves(plan))
+            PgBackRest.Add(file);
         return file;
     }
 

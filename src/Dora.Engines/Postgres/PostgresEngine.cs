@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dora.Api;
+using Dora.Engines.Backups;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -79,6 +80,7 @@ public sealed class PostgresCluster : IEngineCluster
         violations.AddRange(PostgresParameters.Check(_plan));
         violations.AddRange(PostgresDeclarationRules.Check(_settings));
         violations.AddRange(PoolerPlan.Check(_plan));
+        violations.AddRange(PgBackRest.Check(_plan));
         if (!_names.Encrypted && observed.Members?.Any(member => member is { Encrypted: true, Ready: true }) == true)
             violations.Add(new("spec.stackVersion", $"members of PostgreSQL speak TLS only, and {_names.Stack.StackVersion} has none", "stay with the newer version", "EncryptedAlready"));
         if (observed.Health?.Agent is { } patroni && PostgresProbe.QuorumProblem(_plan, patroni) is { } unknown)
@@ -139,6 +141,9 @@ public sealed class PostgresCluster : IEngineCluster
     public IReadOnlyList<TlsEndpoint> Endpoints => PostgresTls.Endpoints(_plan);
 
     /// <inheritdoc/>
+    public IReadOnlyList<BackupTool> Backups => PostgresBackups.Of(_plan, [.. RuntimeConfigMaps.Select(name => (KubeTypes.ConfigMaps.Resource, name))]);
+
+    /// <inheritdoc/>
     public IReadOnlyList<Manifest> Render(EngineObservation observed)
     {
         ArgumentNullException.ThrowIfNull(observed);
@@ -149,6 +154,7 @@ public sealed class PostgresCluster : IEngineCluster
             Config(_plan, mixed),
             // A container that starts anew in a pod of the older version.
             .. mixed ? [Config(Unencrypted, mixed: false)] : Array.Empty<Manifest>(),
+            .. PgBackRest.Serves(_plan) ? [PgBackRest.Config(_plan)] : Array.Empty<Manifest>(),
             PostgresServices.Members(_names),
             PostgresServices.Primary(_names),
             PostgresServices.Replicas(_names),

@@ -22,6 +22,7 @@ internal static class PostgresProbe
         var health = Judge(plan, answers, sql, configuration, role => PostgresNeeds.Password(role, target), loaded);
         if (Late(health, configuration, loaded, target) is { } late)
             health = health with { Needs = [.. health.Needs, $"{PostgresCommands.Reload}/{late}"] };
+        health = health with { Archive = PostgresArchive.Judge(sql?.Archiver, target.Before?.Archive) };
         if (sql?.Declared is { } declared)
             health = PostgresLogins.Complete(plan, health, declared, target);
         var paused = (bool?)configuration?["pause"] == true;

@@ -14,6 +14,8 @@ internal static class PostgresQueries
         {
             await using var source = PostgresSql.Source(plan, target, member);
             var findings = await AskAsync(plan, source, cancellationToken).ConfigureAwait(false);
+            if (findings.Problem is null && PgBackRest.Serves(plan))
+                findings = findings with { Archiver = await PostgresArchive.AskAsync(source, cancellationToken).ConfigureAwait(false) };
             // Databases may belong to the application's role.
             return findings is { Problem: null, AppDatabase: true }
                 ? findings with { Declared = await PostgresRoles.StateAsync(plan, source, database => PostgresSql.Source(plan, target, member, database), cancellationToken).ConfigureAwait(false) }
@@ -101,4 +103,5 @@ internal readonly record struct LoadedMarks(string? Parameters, string? Peers);
 /// <param name="Parameters">Facts of parameters; null: not asked.</param>
 /// <param name="Declared">Roles and databases; null: not asked.</param>
 /// <param name="OldestWal">Where the WAL begins that the primary still has.</param>
-internal sealed record SqlFindings(int Connections, bool AppDatabase, string? Problem, IReadOnlyList<ParameterFacts>? Parameters = null, DeclaredState? Declared = null, long? OldestWal = null);
+/// <param name="Archiver">What it says of archiving; null: not asked, or it does not archive yet.</param>
+internal sealed record SqlFindings(int Connections, bool AppDatabase, string? Problem, IReadOnlyList<ParameterFacts>? Parameters = null, DeclaredState? Declared = null, long? OldestWal = null, ArchiverState? Archiver = null);

@@ -9,9 +9,15 @@ internal static class PostgresServices
 {
     private static readonly ServicePort Sql = new(PostgresPlan.Port, "postgresql", "postgresql", "TCP");
 
-    /// <summary>Members stream from each other and ask each other's Patroni; so does the operator. The pooler comes as a client.</summary>
+    /// <summary>Members stream from each other and ask each other's Patroni; so does the operator. The pooler comes as a client. Members archive.</summary>
     public static NetworkAccess Access(PostgresPlan plan) =>
-        new([PostgresPlan.Port], [PostgresPlan.Port, PostgresPlan.RestPort], [PostgresPlan.Port, PostgresPlan.RestPort]) { Neighbour = plan.Pooler?.Names.Selector, AsksApiServer = true };
+        new([PostgresPlan.Port], [PostgresPlan.Port, PostgresPlan.RestPort], [PostgresPlan.Port, PostgresPlan.RestPort])
+        {
+            Neighbour = plan.Pooler?.Names.Selector,
+            AsksApiServer = true,
+            Backups = PgBackRest.Serves(plan) ? [PostgresPlan.Port, PgBackRest.Port] : [PostgresPlan.Port],
+            Abroad = PgBackRest.Serves(plan) ? [PgBackRest.StorePort(plan)] : [],
+        };
 
     /// <summary>Names each member, ready or not: members must find each other while none is ready.</summary>
     public static Manifest Members(EngineNames names) => Manifest.Of(KubeTypes.Services, new(

@@ -36,11 +36,12 @@ internal static class PostgresStatefulSet
     {
         var names = plan.Names;
         return new(
-            Containers: [Server(plan)],
+            Containers: [Server(plan), .. PgBackRest.Serves(plan) ? [PgBackRest.Server(plan)] : Array.Empty<Container>()],
             Volumes:
             [
                 new("config", ConfigMap: new(Config(names))),
                 .. names.Encrypted ? [PostgresTls.Volume(names.CertificateSecret)] : Array.Empty<Volume>(),
+                .. PgBackRest.Serves(plan) ? PgBackRest.Volumes(plan) : [],
                 PodDefaults.Scratch("tmp"),
                 PodDefaults.Scratch("run"),
                 PodDefaults.Scratch("shm", "Memory"),
@@ -65,6 +66,7 @@ internal static class PostgresStatefulSet
             new("data", "/pgdata"),
             new("config", "/etc/patroni", ReadOnly: true),
             .. plan.Names.Encrypted ? [PostgresTls.Mount] : Array.Empty<VolumeMount>(),
+            .. PgBackRest.Serves(plan) ? PgBackRest.Mounts(plan) : [],
             new("tmp", "/tmp"),
             new("run", "/run/postgresql"),
             new("shm", "/dev/shm"),

@@ -52,6 +52,7 @@ internal static class PostgresTls
         [
             new(names.CertificateSecret, CertificateNames.Of(names, names.Cluster, names.Replicas, names.Members)),
             .. plan.Pooler is { } pooler ? [new(pooler.Names.CertificateSecret, CertificateNames.Of(pooler.Names, pooler.Names.Cluster))] : Array.Empty<CertificateRequest>(),
+            .. PgBackRest.Serves(plan) ? [PgBackRest.Client(plan)] : Array.Empty<CertificateRequest>(),
         ];
     }
 

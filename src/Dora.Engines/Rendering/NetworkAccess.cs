@@ -41,7 +41,7 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     public IReadOnlyList<int> Abroad { get; init; } = [];
 
     /// <summary>Ports on which servers speak TLS themselves, and nothing else.</summary>
-    private IEnumerable<int> Encrypted => Clients.Concat(Members).Concat(Operator).Distinct().Order();
+    private IEnumerable<int> Encrypted(EngineNames names) => Clients.Concat(Members).Concat(Operator).Concat(names.Stack.Backup is null ? [] : Backups).Distinct().Order();
 
     /// <summary>
     /// What tells a mesh's sidecar to leave these ports to the servers: within its own TLS theirs would be checked by nobody, and a
@@ -49,8 +49,8 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
     /// </summary>
     public IEnumerable<KeyValuePair<string, string>> MeshAnnotations(EngineNames names) => !InMesh(names) ? [] :
     [
-        new("traffic.sidecar.istio.io/excludeInboundPorts", string.Join(',', Encrypted)),
-        new("traffic.sidecar.istio.io/excludeOutboundPorts", string.Join(',', Encrypted.Concat(Serves?.Ports ?? []).Distinct().Order())),
+        new("traffic.sidecar.istio.io/excludeInboundPorts", string.Join(',', Encrypted(names))),
+        new("traffic.sidecar.istio.io/excludeOutboundPorts", string.Join(',', Encrypted(names).Concat(Serves?.Ports ?? []).Distinct().Order())),
     ];
 
     /// <summary>The policy of an engine's members; none where the stack wants none.</summary>
@@ -67,7 +67,7 @@ internal sealed record NetworkAccess(IReadOnlyList<int> Clients, IReadOnlyList<i
             yield return Manifest.Of(KubeTypes.PeerAuthentications, new(names.Meta(name), new(
                 new(pods),
                 new("STRICT"),
-                Encrypted.ToDictionary(port => port.ToString(System.Globalization.CultureInfo.InvariantCulture), _ => new MutualTls("DISABLE")))));
+                Encrypted(names).ToDictionary(port => port.ToString(System.Globalization.CultureInfo.InvariantCulture), _ => new MutualTls("DISABLE")))));
         }
     }
 

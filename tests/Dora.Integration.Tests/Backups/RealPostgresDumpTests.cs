@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dora.Agent.Backups;
 using Dora.Integration.Tests.Postgres;
+using Dora.Testing;
 using Xunit;
 
 namespace Dora.Integration.Tests.Backups;
@@ -26,9 +27,9 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
         using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
         Assert.Equal(0, await RestoreAsync(restore, target));
 
-        Assert.Equal("5000", (string?)backup.Report["facts"]!["rows"]);
-        Assert.Equal("5000", (string?)backup.Report["facts"]!["rows:public.orders"]);
-        Assert.Equal((string?)backup.Report["facts"]!["rows"], (string?)restore.Report["facts"]!["rows"]);
+        Assert.Equal("5000", (string?)backup.Report["facts"]!["count:rows"]);
+        Assert.Equal("5000", (string?)backup.Report["facts"]!["count:rows:public.orders"]);
+        Assert.Equal((string?)backup.Report["facts"]!["count:rows"], (string?)restore.Report["facts"]!["count:rows"]);
         const string Digest = "SELECT md5(string_agg(o::text, '|' ORDER BY id)) FROM orders o";
         Assert.Equal(await AskAsync(source, Digest), await AskAsync(target, Digest));
         Assert.Equal("1000", await AskAsync(target, "SELECT count(*) FROM large"));
@@ -44,7 +45,7 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
         using var run = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
 
         Assert.Equal(0, await BackupAsync(run, source, parts));
-        Assert.Equal(rows, (string?)run.Report["facts"]!["rows"]);
+        Assert.Equal(rows, (string?)run.Report["facts"]!["count:rows"]);
     }
 
     [Fact]
@@ -102,6 +103,41 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
     }
 
     [Fact]
+    public async Task A_dump_becomes_a_cluster_that_the_servers_can_start_with()
+    {
+        var (bucket, source) = (await store.BucketAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 3)");
+        using var backup = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal(0, await BackupAsync(backup, source));
+        using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        var passwords = new[] { "SUPERUSER_PASSWORD", "REPLICATION_PASSWORD", "REWIND_PASSWORD", "APP_PASSWORD" }.Select(name => (name, "it's one")).ToArray();
+
+        Assert.Equal(0, await LoadAsync(restore, [.. passwords, ("APP_USERNAME", "app")]));
+        Assert.Equal("Verified", (string?)restore.Report["comparison"]);
+        Assert.Contains("\"app,postgres,rewind,standby\"", await SingleAsync(restore, "postgres", "SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_authid WHERE rolpassword LIKE 'SCRAM%'"), StringComparison.Ordinal);
+        Assert.Contains("\"3 app\"", await SingleAsync(restore, "app", "SELECT (SELECT count(*) FROM orders) || ' ' || tableowner FROM pg_tables WHERE tablename = 'orders'"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("3", 0)]
+    [InlineData("4", 1)]
+    public async Task A_drill_of_a_dump_asks_what_is_known(string expected, int code)
+    {
+        var (bucket, source) = (await store.BucketAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 3)");
+        using var backup = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal(0, await BackupAsync(backup, source));
+        using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        var checks = Path.Combine(restore.Stage, "checks");
+        Directory.CreateDirectory(checks);
+        await File.WriteAllTextAsync(Path.Combine(checks, "orders.query"), "SELECT count(*) FROM orders", Token);
+        await File.WriteAllTextAsync(Path.Combine(checks, "orders.expect"), expected, Token);
+
+        Assert.Equal(code, await LoadAsync(restore, ("DRILL", "1"), ("CHECKS", checks)));
+        Assert.Equal(code == 0 ? null : "CheckFailed", (string?)restore.Report["reason"]);
+    }
+
+    [Fact]
     public async Task A_database_that_is_not_there_is_named_and_nothing_is_stored()
     {
         using var run = new AgentRun(store, await store.BucketAsync(), Id, "postgres-dump", engine: "postgres");
@@ -128,6 +164,29 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
         var code = await run.AgentAsync(BackupCommands.Restore(), Token);
         await tool.EndedAsync(Token);
         return code;
+    }
+
+    private static async Task<int> LoadAsync(AgentRun run, params (string Name, string Value)[] environment)
+    {
+        await run.PrepareAsync(Token);
+        var data = Path.Combine(run.Stage, "volume");
+        Directory.CreateDirectory(data);
+        await HackScript.RunAsync("chown", "-R", "postgres:postgres", run.Stage);
+        var variables = new Dictionary<string, string> { ["PATH"] = "/usr/lib/postgresql/15/bin:/usr/bin:/bin", ["STAGE"] = run.Stage, ["DATA"] = data, ["PGDATABASE"] = "app" };
+        foreach (var (name, value) in environment)
+            variables[name] = value;
+        await using var tool = new ChildProcess("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "bash", Path.Combine(GoldenFile.RepositoryRoot, "src", "Dora.Engines", "Postgres", "scripts", "load-postgres.sh")], variables);
+        var code = await run.AgentAsync(BackupCommands.Restore(), Token);
+        await tool.EndedAsync(Token);
+        return code;
+    }
+
+    // The server without its network: whether it starts on the data, and what it holds.
+    private static async Task<string> SingleAsync(AgentRun run, string database, string query)
+    {
+        await using var server = new ChildProcess("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "bash", "-c", $"echo \"{query}\" | /usr/lib/postgresql/15/bin/postgres --single -D {run.Stage}/volume/data {database}"]);
+        await server.EndedAsync(Token);
+        return server.Output;
     }
 
     private (string, string)[] Login(string user, string password, string database) =>

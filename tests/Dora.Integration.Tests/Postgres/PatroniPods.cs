@@ -24,6 +24,8 @@ public sealed class PatroniPods : IAsyncLifetime
     public const string AppPassword = "app-Hs6w1Pz9Kd3e";
 
     public const string SuperuserPassword = "super-Rb5n8Vc2Jq7t";
+    public const string ReplicationPassword = "replication-Tk3b";
+    public const string RewindPassword = "rewind-Ue8m";
     private const string RestPassword = "rest-Ym4x0Lf6Ga1u";
 
     private static int count;
@@ -32,6 +34,7 @@ public sealed class PatroniPods : IAsyncLifetime
     private readonly bool[] encrypted = new bool[Members];
     private readonly ChildProcess?[] running = new ChildProcess?[Members];
     private ChildProcess? etcd;
+    private readonly ChildProcess?[] servers = new ChildProcess?[Members];
     private TestCertificates? authority;
     private int etcdPort;
 
@@ -43,8 +46,8 @@ public sealed class PatroniPods : IAsyncLifetime
     /// <summary>What the last pass found.</summary>
     public EngineHealth? Health { get; private set; }
 
-    internal static PostgresPlan PlanOf(PostgresSettings settings, TlsSettings? tls = null) => PostgresPlan.Of(
-        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: tls), "postgres"), settings with { Instances = Members });
+    internal static PostgresPlan PlanOf(PostgresSettings settings, TlsSettings? tls = null, BackupSettings? backup = null) => PostgresPlan.Of(
+        new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: tls) { Backup = backup }, "postgres"), settings with { Instances = Members });
 
     public string Address(int ordinal) => string.Create(CultureInfo.InvariantCulture, $"127.{1 + (Environment.ProcessId % 250)}.{82 + number}.{ordinal + 1}");
 
@@ -136,22 +139,45 @@ public sealed class PatroniPods : IAsyncLifetime
             ["PATRONI_SUPERUSER_USERNAME"] = PostgresPlan.Superuser,
             ["PATRONI_SUPERUSER_PASSWORD"] = SuperuserPassword,
             ["PATRONI_REPLICATION_USERNAME"] = PostgresPlan.ReplicationUser,
-            ["PATRONI_REPLICATION_PASSWORD"] = "replication-Tk3b",
+            ["PATRONI_REPLICATION_PASSWORD"] = ReplicationPassword,
             ["PATRONI_REWIND_USERNAME"] = PostgresPlan.RewindUser,
-            ["PATRONI_REWIND_PASSWORD"] = "rewind-Ue8m",
+            ["PATRONI_REWIND_PASSWORD"] = RewindPassword,
         };
         if (encrypted[ordinal])
             environment["OPENSSL_CONF"] = Path.Combine(Home(ordinal), "openssl.cnf");
-        // A name for each member, which only these processes see.
-        var patroni = $"mount --bind {Home(ordinal)}/hosts /etc/hosts && exec setpriv --reuid postgres --regid postgres --clear-groups -- /usr/bin/patroni {Home(ordinal)}/patroni.yml";
-        running[ordinal] = new("unshare", ["--mount", "/bin/sh", "-c", patroni], environment);
+        if (PgBackRest.Serves(Plan))
+        {
+            environment["BACKUP"] = Secrets;
+            servers[ordinal] = InPod(Home(ordinal), environment, $"bash {Home(ordinal)}/pgbackrest/{PgBackRest.Wrapper} server");
+        }
+
+        running[ordinal] = InPod(Home(ordinal), environment, $"/usr/bin/patroni {Home(ordinal)}/patroni.yml");
     }
 
+    /// <summary>Where the files of Secrets lie that all members and their runs have.</summary>
+    public string Secrets => Path.Combine(Folder, "backup");
+
+    /// <summary>Starts a program as the servers' user, where the members have names that only it sees.</summary>
+    /// <param name="home">A folder with the file <c>hosts</c>.</param>
+    /// <param name="environment">Its environment.</param>
+    /// <param name="program">Program and arguments, as a shell reads them.</param>
+    internal static ChildProcess InPod(string home, IReadOnlyDictionary<string, string> environment, string program) =>
+        new("unshare", ["--mount", "/bin/sh", "-c", $"mount --bind {home}/hosts /etc/hosts && exec setpriv --reuid postgres --regid postgres --clear-groups -- {program}"], environment);
+
+    /// <summary>What a run beside the members knows them by.</summary>
+    public IEnumerable<string> Hosts => [$"127.0.0.1 {StoreName}", .. Target.Members.Select(member => $"{member.Address} {PostgresTls.Host(Plan, member)}")];
+
+    /// <summary>A name of the object store, as "localhost" is another thing to each member.</summary>
+    public const string StoreName = "object-store.test";
+
+    /// <summary>Has the store of elections forget these members, as who removes their ConfigMaps would.</summary>
+    public Task ForgetAsync() => HackScript.RunAsync("curl", "-sf", "-d", """{"key":"Lw==","range_end":"MA=="}""", $"http://127.0.0.1:{etcdPort}/v3/kv/deleterange");
+
     /// <summary>From now on all members speak TLS; those that run go on as they are until they start anew.</summary>
-    public void Encrypt(TlsSettings tls, TestCertificates by)
+    public void Encrypt(TlsSettings tls, TestCertificates by, BackupSettings? backup = null)
     {
         authority = by;
-        (Plan, Trust) = (PlanOf(new(), tls), by.AuthorityPem);
+        (Plan, Trust) = (PlanOf(new(), tls, backup), by.AuthorityPem);
     }
 
     /// <summary>Ports that speak TLS.</summary>
@@ -165,6 +191,14 @@ public sealed class PatroniPods : IAsyncLifetime
         if (!encrypted[ordinal])
             return;
         await WriteAsync(ordinal, "openssl.cnf", PatroniTls.OpenSsl(Plan));
+        if (PgBackRest.Serves(Plan))
+        {
+            var files = PgBackRest.Config(Plan).Body["data"]!.AsObject();
+            Directory.CreateDirectory(Path.Combine(Home(ordinal), "pgbackrest"));
+            foreach (var (name, text) in files)
+                await WriteAsync(ordinal, $"pgbackrest/{name}", Local(ordinal, (string)text!));
+        }
+
         await RenewAsync(ordinal, authority!);
     }
 
@@ -188,6 +222,9 @@ public sealed class PatroniPods : IAsyncLifetime
         running[ordinal] = null;
         await using (process)
             await process.StopAsync(TestContext.Current.CancellationToken);
+        if (servers[ordinal] is { } server)
+            await server.DisposeAsync();
+        servers[ordinal] = null;
     }
 
     public async ValueTask InitializeAsync()
@@ -198,7 +235,7 @@ public sealed class PatroniPods : IAsyncLifetime
         var (client, peer) = ($"http://127.0.0.1:{etcdPort}", $"http://127.0.0.1:{FreePort()}");
         etcd = new("etcd", ["--data-dir", Path.Combine(Folder, "etcd"), "--unsafe-no-fsync", "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", $"default={peer}"]);
         foreach (var ordinal in Enumerable.Range(0, Members))
-            await File.WriteAllLinesAsync(Path.Combine(Home(ordinal), "hosts"), [$"{Address(ordinal)} localhost", .. Target.Members.Select(member => $"{member.Address} {PostgresTls.Host(Plan, member)}")]);
+            await File.WriteAllLinesAsync(Path.Combine(Home(ordinal), "hosts"), [$"{Address(ordinal)} localhost", .. Hosts]);
         await HackScript.RunAsync("chown", "-R", "postgres:postgres", Folder);
         foreach (var ordinal in Enumerable.Range(0, Members))
             await MountAsync(ordinal, mixed: false);
@@ -217,7 +254,7 @@ public sealed class PatroniPods : IAsyncLifetime
 
     private string Config(int ordinal, bool mixed)
     {
-        var file = KubeYaml.Read(PatroniConfig.Render(Plan, mixed).Replace($"{PostgresTls.Folder}/", $"{Home(ordinal)}/", StringComparison.Ordinal))!.AsObject();
+        var file = KubeYaml.Read(Local(ordinal, PatroniConfig.Render(Plan, mixed)))!.AsObject();
         file.Remove("kubernetes");
         file["etcd3"] = new JsonObject { ["host"] = $"127.0.0.1:{etcdPort}" };
         file["restapi"]!["listen"] = $"{Address(ordinal)}:{PostgresPlan.RestPort}";
@@ -228,6 +265,16 @@ public sealed class PatroniPods : IAsyncLifetime
         file["postgresql"]!["parameters"]!["unix_socket_directories"] = Home(ordinal);
         return KubeYaml.Write(file);
     }
+
+    /// <summary>A file of the pods with the folders that a member has here.</summary>
+    public string Local(int ordinal, string file) => file
+        .Replace($"{PostgresTls.Folder}/", $"{Home(ordinal)}/", StringComparison.Ordinal)
+        .Replace("=/backup/", $"={Secrets}/", StringComparison.Ordinal)
+        .Replace("/etc/pgbackrest/", $"{Home(ordinal)}/pgbackrest/", StringComparison.Ordinal)
+        .Replace("/tmp/pgbackrest", $"{Home(ordinal)}/lock", StringComparison.Ordinal)
+        .Replace(PgBackRest.Data, Data(ordinal), StringComparison.Ordinal)
+        .Replace("/run/postgresql", Home(ordinal), StringComparison.Ordinal)
+        .Replace("tls-server-address=0.0.0.0", $"tls-server-address={Address(ordinal)}", StringComparison.Ordinal);
 
     private async Task WriteAsync(int ordinal, string name, string text)
     {
@@ -241,7 +288,7 @@ public sealed class PatroniPods : IAsyncLifetime
 
     private string Folder => Path.Combine(Path.GetTempPath(), $"dora-patroni-{Environment.ProcessId}-{number}");
 
-    private string Home(int ordinal) => Path.Combine(Folder, ordinal.ToString(CultureInfo.InvariantCulture));
+    public string Home(int ordinal) => Path.Combine(Folder, ordinal.ToString(CultureInfo.InvariantCulture));
 
     private static int FreePort()
     {

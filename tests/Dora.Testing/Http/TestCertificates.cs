@@ -35,7 +35,7 @@ public sealed class TestCertificates : IDisposable
     public IReadOnlyDictionary<string, string> ServerFiles(IReadOnlyList<string> names)
     {
         ArgumentNullException.ThrowIfNull(names);
-        using var certificate = Issue("CN=server", ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"], alternatives =>
+        using var certificate = Issue($"CN={names.FirstOrDefault(name => name.Length <= 64) ?? "server"}", ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"], alternatives =>
         {
             foreach (var name in names)
                 alternatives.AddDnsName(name);

@@ -6,12 +6,12 @@ within && $0 == "\\." { within = 0; next }
 within { rows[table]++; total++ }
 END {
     for (table in rows) tables++
-    printf "tables=%d\nrows=%d\n", tables, total >facts
+    printf "count:tables=%d\ncount:rows=%d\n", tables, total >facts
     for (shown = 0; shown < 40; shown++) {
         largest = ""
         for (table in rows) if (largest == "" || rows[table] > rows[largest] || (rows[table] == rows[largest] && table < largest)) largest = table
         if (largest == "") exit
-        printf "rows:%s=%d\n", largest, rows[largest] >facts
+        printf "count:rows:%s=%d\n", largest, rows[largest] >facts
         delete rows[largest]
     }
 }

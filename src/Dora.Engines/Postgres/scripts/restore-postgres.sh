@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Takes a dump (custom format) from the pipe $STAGE/data and restores it into the empty database $PGDATABASE, in one transaction that is committed
-# only when the agent approved the stream, counts the rows on the way, and says in $STAGE/outcome how that ended.
+# only when the agent approved the stream, counts the rows on the way, and says in $STAGE/outcome how that ended, or in $OUTCOME. What it makes belongs to
+# $ROLE, or to who it logs in as.
 set -euo pipefail
 
 work=$(mktemp -d)
 
 outcome() {
-    printf '%s\n' "$@" >"$STAGE/outcome.new"
-    mv "$STAGE/outcome.new" "$STAGE/outcome"
+    local file=${OUTCOME:-$STAGE/outcome}
+    printf '%s\n' "$@" >"$file.new"
+    mv "$file.new" "$file"
 }
 
 fail() {
@@ -27,7 +29,7 @@ approved() {
 # when it has what it needs, which may be before the agent has come to the end and said that all is right.
 statements() {
     echo 'BEGIN;'
-    if { pg_restore --file=- --no-owner --no-privileges && cat >/dev/null; } <"$STAGE/data" 2>"$work/check" && approved && [[ ! -s $work/check ]]; then
+    if { pg_restore --file=- --no-owner --no-privileges ${ROLE:+--role="$ROLE"} && cat >/dev/null; } <"$STAGE/data" 2>"$work/check" && approved && [[ ! -s $work/check ]]; then
         echo yes >"$work/committed"
         echo 'COMMIT;'
     else

@@ -1,0 +1,103 @@
+using System.Globalization;
+using Dora.Api;
+using Dora.Engines.Backups;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Engines.Postgres;
+
+/// <summary>The ways to back PostgreSQL up: pgBackRest, which stores by itself and holds the log too, and dumps.</summary>
+internal static class PostgresBackups
+{
+    public const string Physical = "postgres-pgbackrest";
+    public const string Logical = "postgres-dump";
+
+    public static IReadOnlyList<BackupTool> Of(PostgresPlan plan, IReadOnlyList<(KubeResource Resource, string Name)> state) => plan.Names.Stack.Backup is null ? [] :
+    [
+        .. !PgBackRest.Serves(plan) ? [] : new BackupTool[]
+        {
+            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, Forget = state },
+        },
+        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state },
+    ];
+
+    private static ToolContainer Copy(PostgresPlan plan, CopyRequest request) => Archived(Tool(plan, "backup-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), PgBackRest.RunConfig(plan)) with
+    {
+        Environment =
+        [
+            new("TYPE", request.Type == BackupType.Incremental ? "incr" : "full"),
+            new("STANDBY", plan.Instances > 1 ? "1" : "0"),
+            .. plan.Names.Stack.Backup!.Keep is { } keep ? [new("KEEP_LAST", Text(keep.Last)), new("KEEP_DAYS", Text(Days(keep)))] : Array.Empty<EnvVar>(),
+        ],
+        Volumes = [.. PgBackRest.StoreVolumes(plan), PgBackRest.ClientVolume(plan)],
+        Mounts = [.. PgBackRest.StoreMounts(plan), PgBackRest.ClientMount],
+    };
+
+    // It reads any member; the server's certificate is believed by the stack's authority.
+    private static ToolContainer Dump(PostgresPlan plan, CopyRequest request) => Tool(plan, "backup-postgres.sh", "count-rows.awk") with
+    {
+        Environment =
+        [
+            new("PGHOST", request.Host),
+            new("PGPORT", Text(PostgresPlan.Port)),
+            PodDefaults.FromSecret("PGUSER", Secret(plan), "username"),
+            PodDefaults.FromSecret("PGPASSWORD", Secret(plan), "password"),
+            new("PGDATABASE", request.Database ?? PostgresPlan.AppDatabase),
+            new("PGSSLMODE", plan.Names.Encrypted ? "verify-full" : "prefer"),
+            .. plan.Names.Encrypted ? [new("PGSSLROOTCERT", PostgresTls.Trust)] : Array.Empty<EnvVar>(),
+        ],
+        Volumes = plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, Items: [new(CertificateRequest.Trust, CertificateRequest.Trust)]))] : [],
+        Mounts = plan.Names.Encrypted ? [PostgresTls.Mount] : [],
+    };
+
+    private static ToolContainer LoadDump(PostgresPlan plan, LayDownRequest request) => Tool(plan, "load-postgres.sh", "restore-postgres.sh", "local-postgres.sh", "count-rows.awk") with
+    {
+        Environment =
+        [
+            new("PGDATABASE", request.Facts.GetValueOrDefault("database", PostgresPlan.AppDatabase)),
+            .. request.Drill ? [] : Passwords(plan),
+        ],
+    };
+
+    private static string Secret(PostgresPlan plan) => plan.Roles.Single(role => role.Name == PostgresPlan.BackupUser).Secret!;
+
+    private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) => Archived(Tool(plan, "restore-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), PgBackRest.RestoreConfig(plan)) with
+    {
+        Environment =
+        [
+            .. request.PointInTime is { } point ? [new("TARGET_TIME", point.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture))] : Array.Empty<EnvVar>(),
+            .. request.Drill ? [] : Passwords(plan),
+        ],
+        Volumes = [.. PgBackRest.StoreVolumes(plan)],
+        Mounts = [.. PgBackRest.StoreMounts(plan)],
+    };
+
+    private static ToolContainer Archived(ToolContainer tool, string config) => tool with
+    {
+        Files = new Dictionary<string, string>(tool.Files) { [PgBackRest.ConfigFile] = config, [PgBackRest.Wrapper] = EmbeddedFile.Read($"Postgres/{PgBackRest.Wrapper}") },
+    };
+
+    private static ToolContainer Tool(PostgresPlan plan, string script, params IEnumerable<string> others) => new(
+        plan.Pods.Image("postgres", plan.Version),
+        script,
+        others.Prepend(script).ToDictionary(name => name, name => EmbeddedFile.Read($"Postgres/{name}"), StringComparer.Ordinal),
+        [],
+        [],
+        [],
+        // It compresses, and a server of its own recovers with 128 MiB of buffers.
+        PodDefaults.Resources(new("250m", "512Mi")));
+
+    private static EnvVar[] Passwords(PostgresPlan plan) =>
+    [
+        PodDefaults.FromSecret("SUPERUSER_PASSWORD", plan.Names.InternalSecret, "superuser-password"),
+        PodDefaults.FromSecret("REPLICATION_PASSWORD", plan.Names.InternalSecret, "replication-password"),
+        PodDefaults.FromSecret("REWIND_PASSWORD", plan.Names.InternalSecret, "rewind-password"),
+        PodDefaults.FromSecret("APP_USERNAME", plan.Names.AppSecret, "username"),
+        PodDefaults.FromSecret("APP_PASSWORD", plan.Names.AppSecret, "password"),
+    ];
+
+    // Long enough for each rule: a chain of increments goes as a whole, so that more stays than the rules ask for.
+    private static int Days(BackupKeep keep) => new[] { (keep.Hourly + 23) / 24, keep.Daily, keep.Weekly * 7, keep.Monthly * 31, keep.Yearly * 366 }.Max();
+
+    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+}

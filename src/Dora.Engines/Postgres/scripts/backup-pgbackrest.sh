@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Has pgBackRest make a backup of type $TYPE (full or incr) of the members that pgbackrest.conf names, over their TLS servers, and says in
+# $STAGE/outcome how that ended and what was stored. $STANDBY=1: a member that follows is read, where one does. $KEEP_LAST and $KEEP_DAYS: full
+# backups stay while they are among that many newest, or that many days old; neither: all stay.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/run-pgbackrest.sh"
+
+# Codes of pgBackRest.
+readonly FILE_INVALID=28 NO_STANDBY=56
+
+# Only here, never from a server: two that made it at once would leave an archive whose key neither has.
+stanza() {
+    local code=0
+    rest stanza-create || code=$?
+    # These servers began anew, from a dump say: what they write from now on goes beside the old.
+    if ((code == FILE_INVALID)); then
+        code=0
+        rest stanza-upgrade || code=$?
+    fi
+    ((code == 0)) || fail "pgbackrest stanza-create: $(reason)"
+}
+
+# Which of them is read: one that follows, or the one that leads.
+source=primary
+
+copy() {
+    local code=0
+    if [[ ${STANDBY:-} == 1 ]]; then
+        source=standby
+        rest backup --type="$TYPE" --no-expire-auto --backup-standby || code=$?
+        ((code == NO_STANDBY)) || return "$code"
+    fi
+    source=primary
+    rest backup --type="$TYPE" --no-expire-auto
+}
+
+# What cannot be removed now is tried again after the next backup; this one is whole.
+expire() {
+    local keep
+    keep=$(about keep "$KEEP_LAST" "$KEEP_DAYS")
+    rest expire --repo1-retention-full-type=count --repo1-retention-full="$keep" || echo "expired=$(reason)" >>"$work/facts"
+}
+
+main() {
+    local label facts
+    stanza
+    rest check || fail "pgbackrest check: $(reason)"
+    copy || fail "pgbackrest backup: $(reason)"
+    label=$(sed -n 's/.*new backup label = //p' "$work/log")
+    about facts "$label" >"$work/facts"
+    [[ -z ${KEEP_LAST:-} ]] || expire
+    mapfile -t facts <"$work/facts"
+    outcome exit=0 "source=$source" "repository=$(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf")" "${facts[@]}"
+}
+
+main

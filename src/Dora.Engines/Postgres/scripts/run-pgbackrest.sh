@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# What the runs of pgBackRest share: sourced by backup-pgbackrest.sh and restore-pgbackrest.sh.
+# A command that fails ends what it was asked for, also within $(...).
+shopt -s inherit_errexit
+scripts=$(dirname "$0")
+work=$(mktemp -d)
+
+# outcome NAME=VALUE...: whole or not at all.
+outcome() {
+    printf '%s\n' "$@" >"$STAGE/outcome.new"
+    mv "$STAGE/outcome.new" "$STAGE/outcome"
+}
+
+fail() {
+    outcome exit=1 "error=${1:0:250}"
+    exit 1
+}
+
+# rest COMMAND [OPTION]...: pgBackRest's exit code. Each line that it logs is a sign of life for the agent.
+rest() {
+    local line codes
+    : >"$work/log"
+    set +e
+    bash "$scripts/pgbackrest.sh" "$@" --log-level-console=detail --log-level-stderr=off 2>&1 | while IFS= read -r line; do
+        touch "$STAGE/alive"
+        [[ $line == *DETAIL:* ]] || printf '%s\n' "$line" | tee -a "$work/log"
+    done
+    codes=("${PIPESTATUS[@]}")
+    set -e
+    return "${codes[0]}"
+}
+
+# The first error of the last command, in pgBackRest's words and without its prefix.
+reason() {
+    local line
+    line=$(grep -m 1 -E 'ERROR: \[[0-9]+\]|^ERROR|not found' "$work/log" || tail -n 1 "$work/log")
+    printf '%s' "${line#*ERROR: }"
+}
+
+# about COMMAND [ARGUMENT]...: what pgBackRest knows of its backups, in the words that pgbackrest-info.py has for it.
+about() {
+    bash "$scripts/pgbackrest.sh" info --output=json --log-level-console=off --log-level-stderr=error 2>"$work/log" >"$work/info" || fail "pgbackrest info: $(reason)"
+    python3 "$scripts/pgbackrest-info.py" "$@" <"$work/info" 2>"$work/log" || fail "$(tail -n 1 "$work/log")"
+}
