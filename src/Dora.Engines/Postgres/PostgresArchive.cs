@@ -5,8 +5,11 @@ namespace Dora.Engines.Postgres;
 /// <summary>Whether what the primary writes reaches the store.</summary>
 internal static class PostgresArchive
 {
-    /// <summary>How long a file may wait without a failure being counted: a command that hangs counts none.</summary>
-    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+    /// <summary>
+    /// How long a file may wait while none is archived: a command that hangs, as with a store that does not answer, counts no failure yet. With the minute
+    /// after which a file is archived at the latest, this is less than two.
+    /// </summary>
+    private static readonly TimeSpan _patience = TimeSpan.FromSeconds(45);
 
     /// <summary>What the primary says; null while it does not archive.</summary>
     public static async Task<ArchiverState?> AskAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
@@ -33,7 +36,7 @@ internal static class PostgresArchive
         if (archiver is null)
             return null;
         var failed = archiver.Failed is { } last && last > (archiver.Archived ?? DateTimeOffset.MinValue);
-        var late = archiver.Waiting is { } waiting && archiver.Now - waiting > _patience;
+        var late = archiver.Waiting is { } waiting && archiver.Now - waiting > _patience && archiver.Now - (archiver.Archived ?? waiting) > _patience;
         if (!failed && !late)
             return new(archiver.Archived);
         var since = before?.Failing is { } known && known > (archiver.Archived ?? DateTimeOffset.MinValue) ? known : archiver.Waiting ?? archiver.Failed;

@@ -119,9 +119,12 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
     }
 
     [Theory]
-    [InlineData("3", 0)]
-    [InlineData("4", 1)]
-    public async Task A_drill_of_a_dump_asks_what_is_known(string expected, int code)
+    [InlineData("SELECT count(*) FROM orders", "3", 0)]
+    [InlineData("SELECT count(*) FROM orders", "4", 1)]
+    // Not a command of psql's, and nothing that only a superuser may.
+    [InlineData("\\! echo 3", "3", 1)]
+    [InlineData("SELECT 3 FROM pg_read_file('/etc/passwd')", "3", 1)]
+    public async Task A_drill_of_a_dump_asks_what_is_known(string query, string expected, int code)
     {
         var (bucket, source) = (await store.BucketAsync(), await DatabaseAsync());
         await ExecuteAsync(source, "CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 3)");
@@ -130,7 +133,7 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
         using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
         var checks = Path.Combine(restore.Stage, "checks");
         Directory.CreateDirectory(checks);
-        await File.WriteAllTextAsync(Path.Combine(checks, "orders.query"), "SELECT count(*) FROM orders", Token);
+        await File.WriteAllTextAsync(Path.Combine(checks, "orders.query"), query, Token);
         await File.WriteAllTextAsync(Path.Combine(checks, "orders.expect"), expected, Token);
 
         Assert.Equal(code, await LoadAsync(restore, ("DRILL", "1"), ("CHECKS", checks)));

@@ -16,13 +16,14 @@ fail() {
     exit 1
 }
 
-# rest COMMAND [OPTION]...: pgBackRest's exit code. Each line that it logs is a sign of life for the agent.
+# rest COMMAND [OPTION]...: pgBackRest's exit code. What it logs, a line for each file, is a sign of life for the agent; one in a second is enough.
 rest() {
-    local line codes
+    local line codes seen=-1
     : >"$work/log"
     set +e
     bash "$scripts/pgbackrest.sh" "$@" --log-level-console=detail --log-level-stderr=off 2>&1 | while IFS= read -r line; do
-        touch "$STAGE/alive"
+        ((SECONDS == seen)) || touch "$STAGE/alive"
+        seen=$SECONDS
         [[ $line == *DETAIL:* ]] || printf '%s\n' "$line" | tee -a "$work/log"
     done
     codes=("${PIPESTATUS[@]}")
