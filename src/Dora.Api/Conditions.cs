@@ -35,6 +35,9 @@ public static class ConditionTypes
     /// <summary>The newest backup of every engine is as young as its objective asks; this and the next ones there only with <c>spec.backup</c>.</summary>
     public const string BackupFresh = "BackupFresh";
 
+    /// <summary>The log of every engine that archives one reaches the store, so that any point in time can be restored; there only where one does.</summary>
+    public const string LogArchived = "LogArchived";
+
     /// <summary>The last drill of every engine restored what had been backed up.</summary>
     public const string RestoreVerified = "RestoreVerified";
 

@@ -91,6 +91,9 @@ public interface IEngineCluster
     /// <summary>Ways to back this cluster up, the usual one first; none where it cannot be as it is set up.</summary>
     IReadOnlyList<BackupTool> Backups => [];
 
+    /// <summary>Whether, after a restore, the first member must have become the primary before the others start: one with an empty volume might begin a cluster of its own.</summary>
+    bool FirstMemberAlone => false;
+
     /// <summary>Passwords that change while servers run.</summary>
     IReadOnlyList<RotatingRole> Rotating => [];
 
@@ -184,6 +187,9 @@ public sealed record EngineObservation(
 
     /// <summary>The restore for which the members must not run now, or null.</summary>
     public string? HeldBy { get; init; }
+
+    /// <summary>Whether a restore has just laid down its data, and the members start with it.</summary>
+    public bool Restored { get; init; }
 
     /// <summary>Nothing is known: a new stack, or planning without a cluster.</summary>
     public static EngineObservation None { get; } = new();

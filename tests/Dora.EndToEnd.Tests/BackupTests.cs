@@ -12,13 +12,32 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(4);
     private ObjectStoreServer _store = null!;
+    private readonly string _service = $"store-{Guid.NewGuid():N}"[..12];
     private string _bucket = "";
+    private string _endpoint = "";
 
     public async ValueTask InitializeAsync()
     {
-        _store = new(await cluster.NodeAddressAsync());
+        var (address, host) = (await cluster.NodeAddressAsync(), $"{_service}.{cluster.Namespace}.svc");
+        _store = new(address, host);
         await _store.InitializeAsync();
         _bucket = await _store.BucketAsync();
+        // A Service without pods leads out of the cluster: certificates are known by names.
+        var port = _store.Endpoint.Port;
+        await CreateAsync(KubeTypes.Services.Resource, new() { ["spec"] = new JsonObject { ["ports"] = new JsonArray(new JsonObject { ["port"] = port }) } });
+        await CreateAsync(new("", "v1", "endpoints", "Endpoints"), new()
+        {
+            ["subsets"] = new JsonArray(new JsonObject { ["addresses"] = new JsonArray(new JsonObject { ["ip"] = address }), ["ports"] = new JsonArray(new JsonObject { ["port"] = port }) }),
+        });
+        _endpoint = $"https://{host}:{port}";
+    }
+
+    private Task CreateAsync(KubeResource kind, JsonObject body)
+    {
+        body["apiVersion"] = kind.ApiVersion;
+        body["kind"] = kind.Kind;
+        body["metadata"] = new JsonObject { ["name"] = _service, ["namespace"] = cluster.Namespace };
+        return cluster.Client.ApplyAsync(new(kind, cluster.Namespace, _service, body), new(), TestContext.Current.CancellationToken);
     }
 
     public async ValueTask DisposeAsync() => await _store.DisposeAsync();
@@ -74,7 +93,46 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
         await cluster.DeleteStackAsync("cache");
     }
 
-    private async Task PrepareAsync(string stack, string engines)
+    [Fact]
+    public async Task PostgreSQL_is_restored_to_a_point_between_two_known_rows_and_a_drill_reads_it_as_a_server_would()
+    {
+        await PrepareAsync("ledger", "{postgres: {instances: 3}}", "drills: {cron: '0 4 1 1 *', checks: [{name: rows, engine: postgres, query: \"SELECT count(*) >= 20 FROM written WHERE run = 'before'\", expect: t}]}");
+        await cluster.ReadyAsync("ledger", _patience);
+        var application = await PostgresApplication.ConnectAsync(cluster, "ledger");
+        await using var before = application.Write("before");
+        await before.MoreAsync(20, _patience);
+        await before.StopAsync();
+        var backup = await BackUpAsync("ledger", "postgres", "base");
+        Assert.Equal("postgres-pgbackrest", backup.Status!.Content);
+
+        var drill = await RestoreAsync("ledger", "postgres", "ledger-drill", "{mode: Drill}");
+        Assert.True(drill.Status!.Phase == RestorePhase.Succeeded, $"{drill.Status.Reason}: {drill.Status.Message}");
+        Assert.Equal("passed", drill.Status.Facts!["check:rows"]);
+
+        await using (var between = application.Write("between"))
+            await between.MoreAsync(5, _patience);
+        var written = (await application.ReadAsync("between")).Count;
+        var point = await application.NowAsync();
+        await using (var after = application.Write("after"))
+            await after.MoreAsync(5, _patience);
+        // What comes after the point is in the archive once another backup has ended.
+        await BackUpAsync("ledger", "postgres", "second", "Incremental");
+
+        var restore = await RestoreAsync("ledger", "postgres", "to-the-point", "{mode: InPlace, confirm: ledger}", $"{{pointInTime: '{point.UtcDateTime:O}'}}");
+        Assert.True(restore.Status!.Phase == RestorePhase.Succeeded, $"{restore.Status.Reason}: {restore.Status.Message}");
+        await cluster.ReadyAsync("ledger", _patience);
+        Assert.Equal(before.Acknowledged.ToHashSet(), await application.ReadAsync("before"));
+        Assert.Equal(written, (await application.ReadAsync("between")).Count);
+        Assert.Empty(await application.ReadAsync("after"));
+
+        // It goes on from there, and is backed up as before.
+        await using (var again = application.Write("again"))
+            await again.MoreAsync(5, _patience);
+        await BackUpAsync("ledger", "postgres", "third");
+        await cluster.DeleteStackAsync("ledger");
+    }
+
+    private async Task PrepareAsync(string stack, string engines, string more = "")
     {
         await SecretAsync($"{stack}-store", ("accessKeyId", _store.Owner.AccessKeyId), ("secretAccessKey", _store.Owner.SecretAccessKey));
         await SecretAsync($"{stack}-keys", ("current", Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))), ("pgbackrest", Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))));
@@ -84,8 +142,9 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
             engines: {{engines}}
             deletionPolicy: Delete
             backup:
-              destination: {endpoint: "{{_store.Endpoint.GetLeftPart(UriPartial.Authority)}}", bucket: {{_bucket}}, prefix: eu, credentialsSecret: {{stack}}-store, caConfigMap: {{stack}}-store-ca}
+              destination: {endpoint: "{{_endpoint}}", bucket: {{_bucket}}, prefix: eu, credentialsSecret: {{stack}}-store, caConfigMap: {{stack}}-store-ca}
               encryption: {keySecret: {{stack}}-keys}
+              {{more}}
             """);
     }
 
@@ -94,17 +153,17 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
         new Secret(new(Name: name, Namespace: cluster.Namespace), fields.ToDictionary(field => field.Key, field => Convert.ToBase64String(Encoding.UTF8.GetBytes(field.Value))), Type: "Opaque"),
         TestContext.Current.CancellationToken);
 
-    private async Task<ComplianceBackup> BackUpAsync(string stack, string engine, string name)
+    private async Task<ComplianceBackup> BackUpAsync(string stack, string engine, string name, string type = "Full")
     {
-        await ApplyAsync(BackupResource.Type.Resource, name, $"{{stack: {stack}, engine: {engine}}}");
+        await ApplyAsync(BackupResource.Type.Resource, name, $"{{stack: {stack}, engine: {engine}, type: {type}}}");
         var backup = await cluster.UntilAsync(BackupResource.Type, name, now => now.Status?.Phase is RunPhase.Succeeded or RunPhase.Failed, _patience, "over");
         Assert.True(backup.Status!.Phase == RunPhase.Succeeded, $"{backup.Status.Reason}: {backup.Status.Message}");
         return backup;
     }
 
-    private async Task<ComplianceRestore> RestoreAsync(string stack, string engine, string name, string target)
+    private async Task<ComplianceRestore> RestoreAsync(string stack, string engine, string name, string target, string source = "{}")
     {
-        await ApplyAsync(RestoreResource.Type.Resource, name, $"{{stack: {stack}, engine: {engine}, source: {{}}, target: {target}}}");
+        await ApplyAsync(RestoreResource.Type.Resource, name, $"{{stack: {stack}, engine: {engine}, source: {source}, target: {target}}}");
         var restore = await cluster.UntilAsync(RestoreResource.Type, name, now => now.Status?.Phase is RestorePhase.Succeeded or RestorePhase.Failed, TimeSpan.FromMinutes(6), "over");
         TestContext.Current.SendDiagnosticMessage($"{name}: {restore.Status!.Phase} {restore.Status.Reason} {restore.Status.Message} RTO {restore.Status.MeasuredRto} RPO {restore.Status.MeasuredRpo}");
         return restore;

@@ -183,6 +183,19 @@ internal sealed class PostgresApplication(string connection, Action<SslClientAut
         return found;
     }
 
+    /// <summary>The server's clock.</summary>
+    public async Task<DateTimeOffset> NowAsync()
+    {
+        DateTime now = default;
+        await Writer.UntilDoneAsync(async token =>
+        {
+            await using var source = Verified.Source(connection, expect);
+            await using var command = source.CreateCommand("SELECT clock_timestamp()");
+            now = (DateTime)(await command.ExecuteScalarAsync(token))!;
+        });
+        return now;
+    }
+
     private async Task RunAsync(string statement, CancellationToken cancellationToken)
     {
         await using var source = Verified.Source(connection, expect);

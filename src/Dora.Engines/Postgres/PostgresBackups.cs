@@ -16,9 +16,9 @@ internal static class PostgresBackups
     [
         .. !PgBackRest.Serves(plan) ? [] : new BackupTool[]
         {
-            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, Forget = state },
+            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, Forget = state, Ports = [PgBackRest.Port] },
         },
-        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state },
+        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state, Ports = [PostgresPlan.Port] },
     ];
 
     private static ToolContainer Copy(PostgresPlan plan, CopyRequest request) => Archived(Tool(plan, "backup-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), PgBackRest.RunConfig(plan)) with

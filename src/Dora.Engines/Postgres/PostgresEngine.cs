@@ -141,6 +141,9 @@ public sealed class PostgresCluster : IEngineCluster
     public IReadOnlyList<TlsEndpoint> Endpoints => PostgresTls.Endpoints(_plan);
 
     /// <inheritdoc/>
+    public bool FirstMemberAlone => true;
+
+    /// <inheritdoc/>
     public IReadOnlyList<BackupTool> Backups => PostgresBackups.Of(_plan, [.. RuntimeConfigMaps.Select(name => (KubeTypes.ConfigMaps.Resource, name))]);
 
     /// <inheritdoc/>

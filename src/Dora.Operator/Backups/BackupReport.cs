@@ -17,12 +17,14 @@ internal static class BackupReport
         : new([.. plan.Engines.Select(engine => Entry(engine.Engine.Name, observed))], plan.Schedules);
 
     /// <summary>The conditions; none where the stack has no backups.</summary>
-    public static IEnumerable<Condition> Judge(StackPlan plan, BackupsStatus? entries, StackObservation observed)
+    public static IEnumerable<Condition> Judge(StackPlan plan, BackupsStatus? entries, StackObservation observed, IReadOnlyDictionary<string, EngineHealth> health)
     {
         if (observed.Stack.Spec.Backup is not { } backup || entries is null)
             yield break;
         var engines = plan.Engines.Select(engine => new EngineView(engine.Engine.Name, engine.Cluster, entries.Engines!.First(entry => entry.Engine == engine.Engine.Name))).ToList();
         yield return Summary(ConditionTypes.BackupFresh, "WithinRPO", engines.Select(engine => Fresh(engine, backup, observed)), "the newest backup of every engine is as young as asked");
+        if (plan.Engines.Select(engine => (engine.Engine.Name, Archive: health.GetValueOrDefault(engine.Engine.Name)?.Archive)).Where(engine => engine.Archive is not null).ToList() is { Count: > 0 } archiving)
+            yield return Summary(ConditionTypes.LogArchived, "Archiving", archiving.Select(engine => engine.Archive is { Failing: { } since, Problem: var problem } ? new Finding("ArchiveFailing", $"{engine.Name}: since {since:u}: {problem}") : null), "what the servers write reaches the store");
         yield return Summary(ConditionTypes.RestoreVerified, "DrillPassed", engines.Where(Covered).Select(engine => Verified(engine, backup, observed)), "the last drill of every engine restored what had been backed up");
         if (backup.Objectives is { Count: > 0 } objectives)
             yield return Summary(ConditionTypes.RecoveryObjectivesMet, "ObjectivesMet", objectives.SelectMany(objective => Objectives(objective, engines, observed)), "restores were as quick and lost as little as asked");

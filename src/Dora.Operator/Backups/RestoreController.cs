@@ -35,6 +35,8 @@ public sealed partial class RestoreController(RunView runs, RunCluster cluster, 
             await cluster.RemoveAsync(KubeTypes.PersistentVolumeClaims.Resource, claim.Metadata, cancellationToken).ConfigureAwait(false);
         }
 
+        foreach (var (resource, name) in decision.Forget ?? [])
+            await cluster.RemoveAsync(resource, new(Name: name, Namespace: observed.Restore.Metadata.Namespace), cancellationToken).ConfigureAwait(false);
         if (decision.Claim is { } empty)
             await cluster.CreateAsync(KubeTypes.PersistentVolumeClaims, empty, cancellationToken).ConfigureAwait(false);
         if (decision.Stack is { } stack)
@@ -48,7 +50,7 @@ public sealed partial class RestoreController(RunView runs, RunCluster cluster, 
         var (source, target) = (new ObjectKey(restore.Metadata.Namespace, restore.Spec.Stack), new ObjectKey(restore.Metadata.Namespace, RestoreRules.TargetName(restore)));
         var (from, to) = (cluster.Stack(source), cluster.Stack(target));
         var engine = restore.Spec.Engine;
-        RunEngine? bound = to is null ? null : cluster.Engine(to, engine);
+        RunEngine? bound = to is null ? null : cluster.Engine(to, engine, from?.Spec.Backup);
         return new(
             restore,
             from,

@@ -39,6 +39,7 @@ internal sealed record RestoreObservation(
 /// <param name="Start">A Job to create, or null.</param>
 /// <param name="End">A Job to remove, or null.</param>
 /// <param name="Remove">Claims to remove: their data is replaced.</param>
+/// <param name="Forget">State of the servers outside of their volumes, which goes with these.</param>
 /// <param name="Claim">An empty claim to create, or null.</param>
 /// <param name="Stack">A stack to create, or null.</param>
 /// <param name="Verified">A backup that was restored, and found to be what it was.</param>
@@ -48,6 +49,7 @@ internal sealed record RestoreDecision(
     BackupRun? Start = null,
     Job? End = null,
     IReadOnlyList<PersistentVolumeClaim>? Remove = null,
+    IReadOnlyList<(KubeResource Resource, string Name)>? Forget = null,
     PersistentVolumeClaim? Claim = null,
     ComplianceStack? Stack = null,
     ComplianceBackup? Verified = null,
@@ -73,6 +75,10 @@ internal static class RestoreRules
         var done = mine.Where(restore => restore.Status?.Phase is RestorePhase.Starting or RestorePhase.Succeeded).Select(restore => restore.Status!.StartedAt).Max();
         return holding.Where(restore => !Broken(restore) || restore.Status!.StartedAt > (done ?? DateTimeOffset.MinValue)).Select(restore => restore.Metadata.Name).FirstOrDefault();
     }
+
+    /// <summary>Whether the members of a stack's engine start with data that was just laid down.</summary>
+    public static bool Starts(string stack, string engine, IReadOnlyList<ComplianceRestore> restores) =>
+        restores.Any(restore => restore.Spec.Engine == engine && restore.Status?.Phase == RestorePhase.Starting && TargetName(restore) == stack);
 
     /// <summary>The decision.</summary>
     public static RestoreDecision Decide(RestoreObservation observed)
@@ -117,7 +123,7 @@ internal static class RestoreRules
             return Fail("NoBackup", problem);
         if (backup.Spec.Engine != spec.Engine)
             return Fail("OtherEngine", $"{backup.Metadata.Name} holds {backup.Spec.Engine}, and {spec.Engine} is to be restored");
-        if (Tool(from, backup) is not { } tool)
+        if (Tool(from, backup) is null)
             return Fail("NotSupported", $"{spec.Engine} of {spec.Stack} cannot lay down {backup.Status!.Content} of {backup.Metadata.Name}");
         if (observed.Busy is { } busy)
             return Wait("Busy", $"waits for {busy}: one run of an engine at a time");
@@ -127,7 +133,7 @@ internal static class RestoreRules
             RestoreMode.NewStack when observed.Target is null => new(status with { Reason = "CreatingStack", Message = $"creates ComplianceStack {spec.Target.Stack}" }, Stack: Copy(observed.Restore, source), Again: BackupRules.Look),
             RestoreMode.NewStack when observed.Target.Metadata.Annotation(RestoredFrom) != observed.Restore.Metadata.Uid => Fail("StackExists", $"ComplianceStack {spec.Target.Stack} exists already: choose another name, or restore in place"),
             RestoreMode.NewStack when !Serves(observed) => Wait("CreatingStack", $"waits until {spec.Engine} of {spec.Target.Stack} serves"),
-            _ => tool.Streams || spec.Target.Mode == RestoreMode.Drill ? new(chosen) : new(Begin(chosen, RestorePhase.Stopping, observed)),
+            _ => new(chosen),
         };
     }
 
@@ -195,7 +201,7 @@ internal static class RestoreRules
         if (old.Count > 0)
             return new(status, Remove: [.. old.Where(claim => claim.Metadata.DeletionTimestamp is null)], Again: BackupRules.Look);
         if (observed.Claims.Count == 0)
-            return observed.Workload is { } workload ? new(status, Claim: Claim(observed, workload), Again: BackupRules.Look) : new(status with { Message = "waits for the StatefulSet" }, Again: BackupRules.Look);
+            return observed.Workload is { } workload ? new(status, Forget: Tool(observed.To!, Chosen(observed, status)!)?.Forget, Claim: Claim(observed, workload), Again: BackupRules.Look) : new(status with { Message = "waits for the StatefulSet" }, Again: BackupRules.Look);
         return new(status with { Reason = BackupRules.Starting, Message = "lays the data down", Job = BackupRules.JobName(observed.Restore.Metadata.Name!, "restore", status.BackupId!) });
     }
 

@@ -19,9 +19,13 @@ public sealed partial class RunCluster(KubeClient client, ClusterView view, Heal
     public ComplianceStack? Stack(ObjectKey key) => view.Find(key);
 
     /// <summary>An engine of a stack, as runs need it.</summary>
-    internal RunEngine Engine(ComplianceStack stack, string name)
+    /// <param name="stack">The stack.</param>
+    /// <param name="name">Key under its spec.engines.</param>
+    /// <param name="backup">Where the backups are that are restored into it; null: its own.</param>
+    internal RunEngine Engine(ComplianceStack stack, string name, BackupSettings? backup = null)
     {
         var context = StackPlanner.Context(stack, images, capabilities);
+        context = context with { Backup = backup ?? context.Backup };
         IEngineCluster? cluster = null;
         try
         {

@@ -186,6 +186,7 @@ public static class StackPlanner
             members)
         {
             HeldBy = held,
+            Restored = held is null && Backups.RestoreRules.Starts(observed.Stack.Metadata.Name ?? "", engine, observed.Restores),
             InterruptsPrimary = cluster.MovesPrimary && members.Count > 1 && health is { Primary: { } primary, PrimaryStays: false } && Transport.EncryptionRules.Interrupted(engine, health, observed) == primary,
         };
     }
@@ -193,15 +194,15 @@ public static class StackPlanner
     /// <summary>The member whose volume a restore fills: the others follow it.</summary>
     internal static string FirstMember(IEngineCluster cluster) => $"{cluster.WorkloadName}-0";
 
-    // While data is laid down no member runs.
+    // While data is laid down no member runs; then the first one may have to come alone. Once others are there, none is taken away.
     private static IReadOnlyList<Manifest> Held(BoundEngine engine, IReadOnlyList<Manifest> desired)
     {
-        if (engine.Observed.HeldBy is not null)
-        {
-            foreach (var manifest in desired.Where(manifest => manifest.Resource == KubeTypes.StatefulSets.Resource && manifest.Name == engine.Cluster.WorkloadName))
-                manifest.Body["spec"]!["replicas"] = 0;
-        }
-
+        var observed = engine.Observed;
+        var alone = observed.Restored && engine.Cluster.FirstMemberAlone && observed.Health?.Primary is null && observed.Workload?.Spec?.Replicas is null or <= 1;
+        if (observed.HeldBy is null && !alone)
+            return desired;
+        foreach (var manifest in desired.Where(manifest => manifest.Resource == KubeTypes.StatefulSets.Resource && manifest.Name == engine.Cluster.WorkloadName))
+            manifest.Body["spec"]!["replicas"] = alone ? 1 : 0;
         return desired;
     }
 

@@ -47,7 +47,7 @@ public static class StackStatus
             .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
             .. LoginRules.Condition(VaultRules.Condition(observed, plan), plan, observed) is { } credentials ? [credentials] : Array.Empty<Condition>(),
             .. RotationReport.Condition(observed, plan, report) is { } rotated ? [rotated] : Array.Empty<Condition>(),
-            .. BackupReport.Judge(plan, backups, observed),
+            .. BackupReport.Judge(plan, backups, observed, health),
             .. findings.Select(finding => finding.Condition),
         ];
         return new(

@@ -23,8 +23,8 @@ public sealed class ObjectStoreServer : IAsyncLifetime
     {
     }
 
-    /// <summary>One that pods reach, too.</summary>
-    internal ObjectStoreServer(string address) => options = ["--address", address];
+    /// <summary>One that pods reach, by a name of theirs.</summary>
+    internal ObjectStoreServer(string address, string name) => options = ["--address", address, "--name", name];
 
     /// <summary>Who signed its certificate, PEM.</summary>
     public string Authority { get; private set; } = "";
