@@ -7,7 +7,9 @@ var root = new RootCommand("Works in pods beside databases, and asks the Kuberne
 {
     BackupCommands.Stage(),
     BackupCommands.Backup(),
+    BackupCommands.Record(),
     BackupCommands.Restore(),
+    BackupCommands.Follow(),
     BackupCommands.Verify(),
     BackupCommands.Expire(),
     BackupCommands.Alive(),

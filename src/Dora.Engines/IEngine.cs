@@ -182,6 +182,9 @@ public sealed record EngineObservation(
     /// <summary>Whether part of the primary's pod starts anew next, and another member can take its place before: the pod serves nobody meanwhile.</summary>
     public bool InterruptsPrimary { get; init; }
 
+    /// <summary>The restore for which the members must not run now, or null.</summary>
+    public string? HeldBy { get; init; }
+
     /// <summary>Nothing is known: a new stack, or planning without a cluster.</summary>
     public static EngineObservation None { get; } = new();
 }

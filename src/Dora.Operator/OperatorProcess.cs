@@ -1,7 +1,9 @@
 using Dora.Api;
 using Dora.Kubernetes.Client;
+using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Dora.Operator.Access;
+using Dora.Operator.Backups;
 using Dora.Operator.Certificates;
 using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
@@ -23,14 +25,17 @@ internal sealed partial class OperatorProcess : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _logger;
     private readonly WorkQueue<ObjectKey> _queue;
+    private readonly WorkQueue<ObjectKey> _backups;
+    private readonly WorkQueue<ObjectKey> _restores;
     private readonly ClusterView _view;
+    private readonly RunView _runs;
     private readonly EventRecorder _events;
     private readonly EngineAnnouncements _announcements;
     private readonly VaultCredentials _vault;
     private readonly VaultSignatures _signatures;
     private readonly DatabaseLoginSource _logins;
     private readonly CredentialStore _credentials;
-    private readonly ControllerLoop _loop;
+    private readonly IReadOnlyList<ControllerLoop> _loops;
     private readonly OperatorMetrics _metrics;
     private readonly string _identity;
     private readonly string _namespace;
@@ -43,9 +48,13 @@ internal sealed partial class OperatorProcess : IDisposable
         _logger = logs.CreateLogger<OperatorProcess>();
         _identity = $"{Environment.MachineName}-{Guid.NewGuid():N}"[..Math.Min(Environment.MachineName.Length + 9, 63)];
         _namespace = options.LeaseNamespace ?? config.Namespace ?? "default";
-        _queue = new("stacks", clock, new Backoff(TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(2)));
+        var backoff = new Backoff(TimeSpan.FromMilliseconds(200), TimeSpan.FromMinutes(2));
+        _queue = new("stacks", clock, backoff);
         var journal = new WriteJournal(clock);
-        _view = new(client, options.Namespaces ?? [], capabilities, _queue.Add, journal.Removed, clock, logs.CreateLogger<ClusterView>());
+        _backups = new("backups", clock, backoff);
+        _restores = new("restores", clock, backoff);
+        _runs = new(client, options.Namespaces ?? [], _backups.Add, _restores.Add, _queue.Add, clock, logs.CreateLogger<RunView>());
+        _view = new(client, options.Namespaces ?? [], capabilities, Changed, journal.Removed, clock, logs.CreateLogger<ClusterView>());
         _events = new(client, new("dora-operator.io/operator", _identity), clock, logs.CreateLogger<EventRecorder>());
         _announcements = new(_queue.Add, logs.CreateLogger<EngineAnnouncements>());
         var health = new HealthStore();
@@ -58,7 +67,7 @@ internal sealed partial class OperatorProcess : IDisposable
         var images = options.Images ?? new();
         var stacks = new StackController(
             client,
-            new(_view, credentials, _vault, _signatures, _logins, new(client, journal, clock), new(client, clock), new(client), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
+            new(_view, _runs, credentials, _vault, _signatures, _logins, new(client, journal, clock), new(client, clock), new(client), journal, health, transport, new(client, clock), images, capabilities.Capabilities, clock),
             new(client),
             _signatures,
             _logins,
@@ -71,7 +80,15 @@ internal sealed partial class OperatorProcess : IDisposable
             _announcements,
             clock,
             logs.CreateLogger<StackController>());
-        _loop = new("stacks", _queue, stacks.ReconcileAsync, new(options.Workers, TimeSpan.FromSeconds(90)), clock, logs.CreateLogger<ControllerLoop>());
+        var runs = new RunCluster(client, _view, health, images, capabilities.Capabilities, logs.CreateLogger<RunCluster>());
+        var backups = new BackupController(_runs, runs, _events, clock, logs.CreateLogger<BackupController>());
+        var restores = new RestoreController(_runs, runs, _events, clock, logs.CreateLogger<RestoreController>());
+        _loops =
+        [
+            new("stacks", _queue, stacks.ReconcileAsync, new(options.Workers, TimeSpan.FromSeconds(90)), clock, logs.CreateLogger<ControllerLoop>()),
+            new("backups", _backups, backups.ReconcileAsync, new(), clock, logs.CreateLogger<ControllerLoop>()),
+            new("restores", _restores, restores.ReconcileAsync, new(), clock, logs.CreateLogger<ControllerLoop>()),
+        ];
     }
 
     /// <summary>Runs until cancelled; answers an exit code.</summary>
@@ -82,15 +99,22 @@ internal sealed partial class OperatorProcess : IDisposable
         ClusterCapabilitiesView capabilities;
         try
         {
-            if (!await client.ServesAsync(StackResource.Type.Resource, cancellationToken).ConfigureAwait(false))
+            foreach (var kind in (KubeResource[])[StackResource.Type.Resource, BackupResource.Type.Resource, RestoreResource.Type.Resource])
             {
-                await error.WriteLineAsync($"{client.Server} does not serve {StackResource.Type.Resource} {StackResource.ApiVersion}: install the CRDs first, `kubectl apply -f crds/`".AsMemory(), CancellationToken.None).ConfigureAwait(false);
+                if (await client.ServesAsync(kind, cancellationToken).ConfigureAwait(false))
+                    continue;
+                await error.WriteLineAsync($"{client.Server} does not serve {kind} {StackResource.ApiVersion}: install the CRDs first, `kubectl apply -f crds/`".AsMemory(), CancellationToken.None).ConfigureAwait(false);
                 return ExitCodes.NotInstalled;
             }
 
             // Without this right the informers would wait for ever; any other one that is missing is reported in the stacks' status.
             foreach (var scope in options.Namespaces is { Count: > 0 } namespaces ? namespaces : (IReadOnlyList<string?>)[null])
+            {
                 await client.ListPageAsync(StackResource.Type, scope, new(Limit: 1), cancellationToken).ConfigureAwait(false);
+                await client.ListPageAsync(BackupResource.Type, scope, new(Limit: 1), cancellationToken).ConfigureAwait(false);
+                await client.ListPageAsync(RestoreResource.Type, scope, new(Limit: 1), cancellationToken).ConfigureAwait(false);
+            }
+
             capabilities = await ClusterCapabilitiesView.DiscoverAsync(client, cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -111,20 +135,29 @@ internal sealed partial class OperatorProcess : IDisposable
         return ExitCodes.Success;
     }
 
-    private string? NotReady() => _view.Settled ? null : "waiting for the first list of every kind";
+    private Task ReconcileAsync(CancellationToken cancellationToken) => Task.WhenAll(_loops.Select(loop => loop.RunAsync(cancellationToken)));
+
+    private void Changed(ObjectKey stack)
+    {
+        _queue.Add(stack);
+        _runs.StackChanged(stack);
+    }
+
+    private string? NotReady() => _view.Settled && _runs.Synced ? null : "waiting for the first list of every kind";
 
     private async Task WorkAsync(CancellationToken cancellationToken)
     {
         LogStart(_logger, VersionCommand.Version, _client.Server, _identity);
-        var informers = _view.RunAsync(cancellationToken);
+        var informers = Task.WhenAll(_view.RunAsync(cancellationToken), _runs.RunAsync(cancellationToken));
         var events = _events.RunAsync(cancellationToken);
         try
         {
+            await _runs.SettleAsync(cancellationToken).ConfigureAwait(false);
             await _view.SettleAsync(_clock, cancellationToken).ConfigureAwait(false);
             if (_options.LeaderElect)
                 await LeadAsync(cancellationToken).ConfigureAwait(false);
             else
-                await _loop.RunAsync(cancellationToken).ConfigureAwait(false);
+                await ReconcileAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
@@ -162,9 +195,10 @@ internal sealed partial class OperatorProcess : IDisposable
                         _logins.ForgetAll();
                         foreach (var stack in _view.Stacks)
                             _queue.Add(ObjectKey.Of(stack));
+                        _runs.LookAtAll();
                         try
                         {
-                            await _loop.RunAsync(token).ConfigureAwait(false);
+                            await ReconcileAsync(token).ConfigureAwait(false);
                         }
                         finally
                         {
@@ -189,6 +223,8 @@ internal sealed partial class OperatorProcess : IDisposable
         _metrics.Dispose();
         _events.Dispose();
         _queue.Dispose();
+        _backups.Dispose();
+        _restores.Dispose();
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "dora-operator {Version} at {Server} as {Identity}")]

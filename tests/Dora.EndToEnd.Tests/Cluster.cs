@@ -173,6 +173,13 @@ public sealed class Cluster : IAsyncLifetime
 
     private async Task<ServerTrust> BundleAsync(string stack) => ServerTrust.Of((await GetAsync(KubeTypes.ConfigMaps, $"{stack}-trust")).Data!["ca.crt"]);
 
+    /// <summary>Where pods reach what runs beside the cluster.</summary>
+    public async Task<string> NodeAddressAsync()
+    {
+        var nodes = JsonNode.Parse(await Client.GetRawAsync("/api/v1/nodes", TestContext.Current.CancellationToken))!;
+        return nodes["items"]![0]!["status"]!["addresses"]!.AsArray().Where(address => (string?)address!["type"] == "InternalIP").Select(address => (string)address!["address"]!).First();
+    }
+
     /// <summary>The cluster address of a Service.</summary>
     public async Task<string> AddressAsync(string service) => (await GetAsync(KubeTypes.Services, service)).Spec!.ClusterIP!;
 

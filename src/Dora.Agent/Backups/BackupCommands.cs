@@ -3,6 +3,7 @@ using System.Globalization;
 using Dora.Backup.Keeping;
 using Dora.Backup.Runs;
 using Dora.Backup.Sets;
+using Dora.Backup.Store;
 
 namespace Dora.Agent.Backups;
 
@@ -16,11 +17,21 @@ internal static class BackupCommands
         staged: true,
         async (run, token) =>
         {
-            await StackMark.ClaimAsync(run.Store, run.Order.Origin, TimeProvider.System, token).ConfigureAwait(false);
-            run.Heartbeat.Beat(0);
+            await ClaimAsync(run, token).ConfigureAwait(false);
             await using var source = await run.Stage!.ReadAsync(token).ConfigureAwait(false);
-            var order = new BackupOrder(run.Order.Id, run.Order.Origin, run.Order.Content, run.Order.Facts ?? new Dictionary<string, string>());
-            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).WriteAsync(order, source, run.Stage.EndedAsync, run.Heartbeat.Beat, token).ConfigureAwait(false);
+            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).WriteAsync(What(run), source, ended => run.EndedAsync(Backups.Stage.Short, ended), run.Heartbeat.Beat, token).ConfigureAwait(false);
+            return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
+        });
+
+    /// <summary><c>dora-agent record</c>.</summary>
+    public static Command Record() => new RunOptions().Command(
+        "record",
+        "Wait until the engine's tool has stored the data by itself, write down what it says of it, and read that back.",
+        staged: true,
+        async (run, token) =>
+        {
+            await ClaimAsync(run, token).ConfigureAwait(false);
+            var written = await new BackupWriter(run.Store, run.Keys, TimeProvider.System).RecordAsync(What(run), ended => run.EndedAsync(Timeout.InfiniteTimeSpan, ended), token).ConfigureAwait(false);
             return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
         });
 
@@ -33,14 +44,31 @@ internal static class BackupCommands
         {
             var reader = new BackupReader(run.Store, run.Keys);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
+            if (manifest.Recorded)
+                throw new BadOrderException($"the engine's tool stored the data of {manifest.Id} by itself: use dora-agent follow");
             await using (var target = await run.Stage!.WriteAsync(token).ConfigureAwait(false))
             {
                 await reader.CopyToAsync(manifest, target, run.Heartbeat.Beat, token).ConfigureAwait(false);
                 await run.Stage.ApproveAsync(token).ConfigureAwait(false);
             }
 
-            var facts = await run.Stage.EndedAsync(token).ConfigureAwait(false);
-            return RunReport.Of(manifest) with { Facts = facts };
+            return await JudgeAsync(reader, manifest, run, Backups.Stage.Long, token).ConfigureAwait(false);
+        });
+
+    /// <summary><c>dora-agent follow</c>.</summary>
+    public static Command Follow() => new RunOptions().Command(
+        "follow",
+        "Read what was written down of a backup that the engine's tool stored by itself, tell it to the tool, and compare with it what the tool restored.",
+        staged: true,
+        async (run, token) =>
+        {
+            var reader = new BackupReader(run.Store, run.Keys);
+            var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
+            if (!manifest.Recorded)
+                throw new BadOrderException($"the data of {manifest.Id} went through the agent: use dora-agent restore");
+            await run.Stage!.TellAsync(manifest.Facts, token).ConfigureAwait(false);
+            await run.Stage.ApproveAsync(token).ConfigureAwait(false);
+            return await JudgeAsync(reader, manifest, run, Timeout.InfiniteTimeSpan, token).ConfigureAwait(false);
         });
 
     /// <summary><c>dora-agent verify</c>.</summary>
@@ -52,6 +80,13 @@ internal static class BackupCommands
         {
             var reader = new BackupReader(run.Store, run.Keys);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
+            if (manifest.Recorded)
+            {
+                // What it names the tool alone can read: nothing is noted.
+                run.Log($"the engine's tool stored the data of {manifest.Id} by itself: only what was written down of it is checked");
+                return RunReport.Of(manifest);
+            }
+
             await reader.CopyToAsync(manifest, Stream.Null, run.Heartbeat.Beat, token).ConfigureAwait(false);
             await reader.NoteAsync(manifest, TimeProvider.System, token).ConfigureAwait(false);
             return RunReport.Of(manifest);
@@ -111,6 +146,36 @@ internal static class BackupCommands
     private static TimeZoneInfo Zone(RunOrder order) => TimeZoneInfo.TryFindSystemTimeZoneById(order.TimeZone, out var zone)
         ? zone
         : throw new BadOrderException($"timeZone '{order.TimeZone}' is not known: use a name of the tz database, such as Europe/Berlin");
+
+    private static async Task ClaimAsync(Run run, CancellationToken cancellationToken)
+    {
+        await StackMark.ClaimAsync(run.Store, run.Order.Origin, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        run.Heartbeat.Beat(0);
+    }
+
+    private static BackupOrder What(Run run) => new(run.Order.Id, run.Order.Origin, run.Order.Content, run.Order.Facts ?? new Dictionary<string, string>());
+
+    private static async Task<RunReport> JudgeAsync(BackupReader reader, BackupManifest manifest, Run run, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        var found = await run.EndedAsync(patience, cancellationToken).ConfigureAwait(false);
+        var report = RunReport.Restored(manifest, found, run.Order.Checks ?? []);
+        if (report is { Succeeded: true, Comparison: Comparison.Verified })
+            await NoteAsync(reader, manifest, run, cancellationToken).ConfigureAwait(false);
+        return report;
+    }
+
+    // The credentials of a restore may be such that they only read: it has succeeded all the same.
+    private static async Task NoteAsync(BackupReader reader, BackupManifest manifest, Run run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await reader.NoteAsync(manifest, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        }
+        catch (StoreException exception)
+        {
+            run.Log($"that this backup was restored is not noted in the store: {exception.Message}");
+        }
+    }
 
     private static async Task<BackupManifest> ManifestAsync(BackupReader reader, Run run, CancellationToken cancellationToken)
     {

@@ -38,16 +38,21 @@ internal sealed class RunOptions
     private async Task<int> CarryOutAsync(ParseResult parse, bool staged, Func<Run, CancellationToken, Task<RunReport>> run, CancellationToken cancellationToken)
     {
         RunReport report;
+        var stage = staged ? new Stage(parse.GetValue(Stage)!.FullName, TimeProvider.System) : null;
         try
         {
             using var store = Open(parse, out var order, out var keys);
             var heartbeat = new Heartbeat(parse.GetValue(Heartbeat)!.FullName, parse.InvocationConfiguration.Output, TimeProvider.System);
-            var stage = staged ? new Stage(parse.GetValue(Stage)!.FullName, TimeProvider.System) : null;
             report = await run(new(order, store, keys, stage, heartbeat, parse.InvocationConfiguration.Output.WriteLine), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
             report = RunFailure.Of(exception);
+        }
+
+        if (!report.Succeeded)
+        {
+            stage?.Release();
             await parse.InvocationConfiguration.Error.WriteLineAsync($"{report.Reason}: {report.Message}").ConfigureAwait(false);
         }
 
@@ -94,4 +99,9 @@ internal sealed class RunOptions
 /// <param name="Stage">What it shares with the tool, or null.</param>
 /// <param name="Heartbeat">Shows that it gets on.</param>
 /// <param name="Log">Takes a line for the container's log.</param>
-internal sealed record Run(RunOrder Order, ObjectStore Store, IKeyWrap Keys, Stage? Stage, Heartbeat Heartbeat, Action<string> Log);
+internal sealed record Run(RunOrder Order, ObjectStore Store, IKeyWrap Keys, Stage? Stage, Heartbeat Heartbeat, Action<string> Log)
+{
+    /// <summary>Waits until the tool says how it ended.</summary>
+    public Task<IReadOnlyDictionary<string, string>> EndedAsync(TimeSpan patience, CancellationToken cancellationToken) =>
+        Stage!.EndedAsync(patience, Heartbeat.BeatForTool, cancellationToken);
+}

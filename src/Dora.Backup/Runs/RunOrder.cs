@@ -14,7 +14,16 @@ namespace Dora.Backup.Runs;
 /// <param name="Facts">What is known of it before it begins.</param>
 /// <param name="Keep">Which backups stay, of a run that removes others.</param>
 /// <param name="TimeZone">Where days begin, as the tz database names it.</param>
-public sealed record RunOrder(StoreLocation Store, string Id, BackupOrigin Origin, string Content, IReadOnlyDictionary<string, string>? Facts = null, KeepRules? Keep = null, string TimeZone = "UTC")
+/// <param name="Checks">Names of the questions that a drill asks: each must be answered as expected.</param>
+public sealed record RunOrder(
+    StoreLocation Store,
+    string Id,
+    BackupOrigin Origin,
+    string Content,
+    IReadOnlyDictionary<string, string>? Facts = null,
+    KeepRules? Keep = null,
+    string TimeZone = "UTC",
+    IReadOnlyList<string>? Checks = null)
 {
     /// <summary>The backup's place.</summary>
     [JsonIgnore]
@@ -35,7 +44,7 @@ public sealed record RunOrder(StoreLocation Store, string Id, BackupOrigin Origi
 }
 
 /// <summary>The contract of files between operator and agent.</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, UseStringEnumConverter = true)]
 [JsonSerializable(typeof(RunOrder))]
 [JsonSerializable(typeof(RunReport))]
 internal sealed partial class RunJson : JsonSerializerContext;

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Dora.Backup.Sets;
 
@@ -20,6 +21,7 @@ namespace Dora.Backup.Runs;
 /// <param name="ManifestVersion">Its version in the store.</param>
 /// <param name="KeyId">Which key sealed the data key.</param>
 /// <param name="Facts">What the engine says of the data.</param>
+/// <param name="Comparison">Of a restore: whether the data is what was backed up.</param>
 public sealed record RunReport(
     bool Succeeded,
     string Reason,
@@ -34,9 +36,13 @@ public sealed record RunReport(
     string? Manifest = null,
     string? ManifestVersion = null,
     string? KeyId = null,
-    IReadOnlyDictionary<string, string>? Facts = null)
+    IReadOnlyDictionary<string, string>? Facts = null,
+    Comparison? Comparison = null)
 {
     private const int LongestBytes = 4096;
+
+    // So many differences are told; more of them say nothing more.
+    private const int MostTold = 5;
 
     // A letter may take six bytes (\u00e4); the rest of a report has a few hundred.
     private const int LongestMessage = 500;
@@ -52,14 +58,31 @@ public sealed record RunReport(
             manifest.Id,
             manifest.StartedAt,
             manifest.FinishedAt,
-            manifest.Plain.Bytes,
-            manifest.Plain.Sha256,
-            manifest.Objects.Sum(stored => stored.Bytes),
+            manifest.Recorded ? Number(manifest.Facts, BackupWriter.CountedBytes) : manifest.Plain.Bytes,
+            manifest.Recorded ? null : manifest.Plain.Sha256,
+            manifest.Recorded ? Number(manifest.Facts, BackupWriter.StoredBytes) : manifest.Objects.Sum(stored => stored.Bytes),
             manifest.Objects.Count,
             sha256,
             version,
             manifest.Key.Id,
             manifest.Facts);
+    }
+
+    /// <summary>Of data that was laid down: success only when it is what was backed up, and answers all checks as expected.</summary>
+    /// <param name="manifest">What was backed up.</param>
+    /// <param name="found">What the tool found in the restored data.</param>
+    /// <param name="checks">Names of the checks that were asked.</param>
+    public static RunReport Restored(BackupManifest manifest, IReadOnlyDictionary<string, string> found, IEnumerable<string> checks)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var fingerprint = Fingerprint.Compare(manifest.Facts, found);
+        var failed = Fingerprint.FailedChecks(checks, found);
+        var report = Of(manifest) with { Facts = found, Comparison = fingerprint.Comparison };
+        if (fingerprint.Differences.Count > 0)
+            return report with { Succeeded = false, Reason = "FingerprintDiffers", Message = $"the restored data is not what was backed up: {Told(fingerprint.Differences)}: do not use it, and restore another backup" };
+        return failed.Count > 0
+            ? report with { Succeeded = false, Reason = "CheckFailed", Message = $"the restored data does not answer as expected: {Told(failed)}: see whether the check is right, else restore another backup" }
+            : report;
     }
 
     /// <summary>Reads what a run left as its last message; null: it is no report.</summary>
@@ -84,6 +107,12 @@ public sealed record RunReport(
         // Facts stand in the manifest too; a message says the most at its beginning.
         return (this with { Facts = null, Message = Message.Length > LongestMessage ? Message[..LongestMessage] : Message }).Bytes();
     }
+
+    private static string Told(IReadOnlyList<string> all) =>
+        string.Join("; ", all.Take(MostTold)) + (all.Count > MostTold ? string.Create(CultureInfo.InvariantCulture, $"; and {all.Count - MostTold} more") : "");
+
+    private static long? Number(IReadOnlyDictionary<string, string> facts, string name) =>
+        long.TryParse(facts.GetValueOrDefault(name), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private byte[] Bytes() => JsonSerializer.SerializeToUtf8Bytes(this, RunJson.Default.RunReport);
 }

@@ -28,8 +28,8 @@ public sealed record BackupOrigin(string Namespace, string Stack, string Uid, st
 /// <param name="StartedAt">When the run began.</param>
 /// <param name="FinishedAt">When all data was stored.</param>
 /// <param name="Key">The data key, wrapped.</param>
-/// <param name="Plain">The data as the engine gave it.</param>
-/// <param name="Objects">The data as it is stored, in its order.</param>
+/// <param name="Plain">The data as the engine gave it; nothing, where the engine's tool stored it by itself.</param>
+/// <param name="Objects">The data as it is stored, in its order; none, where the engine's tool stored it by itself.</param>
 /// <param name="Facts">What the engine says of it: position in its log, counts. By name.</param>
 public sealed record BackupManifest(
     int Format,
@@ -52,6 +52,10 @@ public sealed record BackupManifest(
     /// <summary>Where it is.</summary>
     [JsonIgnore]
     public BackupPlace Place => new(Origin.Namespace, Origin.Stack, Origin.Engine, Id);
+
+    /// <summary>Whether the engine's tool stored the data by itself, and only what is known of it is here.</summary>
+    [JsonIgnore]
+    public bool Recorded => Objects.Count == 0;
 
     /// <summary>What the header of its stream says it is.</summary>
     [JsonIgnore]
@@ -119,7 +123,7 @@ public sealed record BackupManifest(
             if (format != CurrentFormat)
                 throw new SealBrokenException($"its manifest has format {format}, and this version knows {CurrentFormat}: use the version that wrote it, or a newer one");
             var manifest = JsonSerializer.Deserialize(line, ManifestJson.Default.BackupManifest)!;
-            return manifest.Objects.Count > 0 && manifest.Objects.All(stored => stored.Bytes >= 0 && stored.Name.StartsWith(manifest.Place.Folder, StringComparison.Ordinal))
+            return (!manifest.Recorded || manifest.Plain == ContentDigest.Nothing) && manifest.Objects.All(stored => stored.Bytes >= 0 && stored.Name.StartsWith(manifest.Place.Folder, StringComparison.Ordinal))
                 ? manifest
                 : throw new SealBrokenException("its manifest names objects that are not its own");
         }

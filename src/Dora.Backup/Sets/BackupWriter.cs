@@ -25,6 +25,9 @@ public sealed class BackupWriter(ObjectStore store, IKeyWrap keys, TimeProvider 
     /// <summary>Name of the fact by which a tool says how many bytes it gave; it must be true.</summary>
     public const string CountedBytes = "bytes";
 
+    /// <summary>Name of the fact by which a tool that stores data by itself says how many bytes it stored.</summary>
+    public const string StoredBytes = "stored-bytes";
+
     private const int CopyBytes = 1024 * 1024;
 
     /// <summary>Writes one backup. Memory does not depend on its size.</summary>
@@ -50,6 +53,30 @@ public sealed class BackupWriter(ObjectStore store, IKeyWrap keys, TimeProvider 
             var (plain, facts) = await CopyAsync(order, source, whole, progress, objects, dataKey, wrapped, cancellationToken).ConfigureAwait(false);
             var stored = await objects.CompleteAsync(cancellationToken).ConfigureAwait(false);
             var manifest = new BackupManifest(BackupManifest.CurrentFormat, order.Id, order.Origin, order.Content, started, clock.GetUtcNow(), wrapped, plain, stored, Merged(order.Facts, facts));
+            return await SealAsync(manifest, dataKey, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(dataKey);
+        }
+    }
+
+    /// <summary>Writes the manifest of data that the engine's tool stores by itself, once it has.</summary>
+    /// <param name="order">What it is.</param>
+    /// <param name="whole">Waits until all of it is stored: answers facts of it, or throws.</param>
+    /// <param name="cancellationToken">Gives up; no manifest is written.</param>
+    /// <exception cref="StoreException">The store did not take it.</exception>
+    public async Task<WrittenBackup> RecordAsync(BackupOrder order, Func<CancellationToken, Task<IReadOnlyDictionary<string, string>>> whole, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(order);
+        ArgumentNullException.ThrowIfNull(whole);
+        var started = clock.GetUtcNow();
+        // A key that is not to be had is told before the tool works for hours.
+        var (dataKey, wrapped) = await keys.CreateAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            var facts = await whole(cancellationToken).ConfigureAwait(false);
+            var manifest = new BackupManifest(BackupManifest.CurrentFormat, order.Id, order.Origin, order.Content, started, clock.GetUtcNow(), wrapped, ContentDigest.Nothing, [], Merged(order.Facts, facts));
             return await SealAsync(manifest, dataKey, cancellationToken).ConfigureAwait(false);
         }
         finally

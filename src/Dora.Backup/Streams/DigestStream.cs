@@ -5,7 +5,11 @@ namespace Dora.Backup.Streams;
 /// <summary>How long something is, and its SHA-256.</summary>
 /// <param name="Bytes">Its length.</param>
 /// <param name="Sha256">Lower case hex.</param>
-public sealed record ContentDigest(long Bytes, string Sha256);
+public sealed record ContentDigest(long Bytes, string Sha256)
+{
+    /// <summary>Of no byte at all.</summary>
+    public static ContentDigest Nothing { get; } = new(0, Convert.ToHexStringLower(SHA256.HashData([])));
+}
 
 /// <summary>Counts and hashes what is written to it, and hands it on.</summary>
 public sealed class DigestStream(Stream inner) : WriteOnlyStream

@@ -1,12 +1,38 @@
+using System.Globalization;
 using Dora.Api;
+using Dora.Engines.Rendering;
+using Dora.Kubernetes.Model;
 
 namespace Dora.Engines.Backups;
 
-/// <summary>What tells the pods of backups and restores from others.</summary>
+/// <summary>
+/// The pods of backups and restores: <c>dora-agent</c>, and beside it the engine's tool where one works. Only the agent holds the keys and the
+/// credentials of the store, only the tool those of the servers. No Service leads to them, and they ask the API server nothing.
+/// </summary>
 public static class BackupPods
 {
     /// <summary>Label <see cref="Labels.Name"/> of the pods.</summary>
     public const string Role = "backup";
+
+    /// <summary>Name of the container whose last message is the report.</summary>
+    public const string Agent = "agent";
+
+    /// <summary>Name of the engine's container.</summary>
+    public const string Tool = "tool";
+
+    /// <summary>Key of the order in the run's ConfigMap.</summary>
+    public const string OrderFile = "order.json";
+
+    /// <summary>Key of an object's labels: the run that a Job belongs to (its kind and UID are in the owner reference).</summary>
+    public const string RunLabel = "dora-operator.io/run";
+
+    private const string ScriptPrefix = "script.";
+    private const string CheckPrefix = "check.";
+    private const string Stage = "/stage";
+    private const string AgentProgram = "/app/dora-agent";
+
+    // A run in which nothing moves for so long is ended.
+    private const int SilenceSeconds = 600;
 
     /// <summary>Selects those of a stack: servers let them in, and nobody lets them in anywhere else.</summary>
     public static IReadOnlyDictionary<string, string> Selector(string stack) => new Dictionary<string, string>
@@ -14,4 +40,182 @@ public static class BackupPods
         [Labels.Stack] = stack,
         [Labels.Name] = Role,
     };
+
+    /// <summary>Labels of the objects of a run. The engine's own selector does not find them: it would take them for members.</summary>
+    public static IReadOnlyDictionary<string, string> RunLabels(string stack, string run) => new Dictionary<string, string>(Selector(stack))
+    {
+        [Labels.ManagedBy] = Labels.ManagedByValue,
+        [RunLabel] = run,
+    };
+
+    /// <summary>What the run's pod mounts: order, scripts, checks.</summary>
+    public static ConfigMap Files(StackContext stack, BackupRun run)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(run);
+        var files = new Dictionary<string, string> { [OrderFile] = run.Order };
+        foreach (var (name, text) in run.Tool?.Files ?? new Dictionary<string, string>())
+            files[ScriptPrefix + name] = text;
+        foreach (var (name, text) in CheckFiles(run))
+            files[CheckPrefix + name] = text;
+        return new(Meta(stack, run), files);
+    }
+
+    /// <summary>The Job.</summary>
+    public static Job Render(StackContext stack, BackupRun run)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(run);
+        var annotations = new Dictionary<string, string> { ["linkerd.io/inject"] = "disabled" };
+        var labels = new Dictionary<string, string>(RunLabels(stack.Name, run.Name)) { ["sidecar.istio.io/inject"] = "false" };
+        return new(
+            Meta(stack, run),
+            new(
+                new(new(Labels: labels, Annotations: annotations), Pod(stack, run)),
+                BackoffLimit: 0,
+                ActiveDeadlineSeconds: (long)run.Deadline.TotalSeconds,
+                // The operator removes it; this is for the day on which there is none.
+                TtlSecondsAfterFinished: 86_400));
+    }
+
+    private static ObjectMeta Meta(StackContext stack, BackupRun run) =>
+        new(Name: run.Name, Namespace: stack.Namespace, Labels: RunLabels(stack.Name, run.Name), OwnerReferences: [run.Owner]);
+
+    private static PodSpec Pod(StackContext stack, BackupRun run) => PodPlan.Of(stack, null).Place(
+        new(
+            InitContainers: run.Tool is null ? null : [Init(stack)],
+            Containers: run.Tool is { } tool ? [AgentContainer(stack, run), ToolContainer(stack, run, tool)] : [AgentContainer(stack, run)],
+            Volumes: [.. Volumes(stack.Backup!, run)],
+            AutomountServiceAccountToken: false,
+            EnableServiceLinks: false,
+            TerminationGracePeriodSeconds: 10,
+            SecurityContext: PodDefaults.PodSecurity,
+            RestartPolicy: "Never"),
+        Selector(stack.Name)) with
+    {
+        Affinity = null,
+        TopologySpreadConstraints = null,
+    };
+
+    private static Container Init(StackContext stack) => Common(stack, "stage", stack.Images.Agent) with
+    {
+        Args = ["stage", "--stage", Stage],
+        VolumeMounts = [new("stage", Stage)],
+        Resources = PodDefaults.Resources(new("10m", "64Mi")),
+    };
+
+    private static Container AgentContainer(StackContext stack, BackupRun run)
+    {
+        var backup = stack.Backup!;
+        string[] staged = run.Tool is null ? [] : ["--stage", Stage];
+        string[] trusted = Authority(backup.Destination) ? ["--ca", "/ca/ca.crt"] : [];
+        return Common(stack, Agent, stack.Images.Agent) with
+        {
+            Args = [run.Command, "--order", $"/order/{OrderFile}", .. staged, .. trusted],
+            VolumeMounts =
+            [
+                new("order", "/order", ReadOnly: true),
+                new("store", "/var/run/dora/store", ReadOnly: true),
+                .. backup.Encryption.KeySecret is null ? Array.Empty<VolumeMount>() : [new("keys", "/var/run/dora/keys", ReadOnly: true)],
+                .. Authority(backup.Destination) ? [new("ca", "/ca", ReadOnly: true)] : Array.Empty<VolumeMount>(),
+                .. run.Tool is null ? Array.Empty<VolumeMount>() : [new("stage", Stage)],
+                new("agent-tmp", "/tmp"),
+            ],
+            Resources = PodDefaults.Resources(new("100m", "256Mi")),
+            LivenessProbe = new(
+                new([AgentProgram, "alive", "--seconds", SilenceSeconds.ToString(CultureInfo.InvariantCulture)]),
+                InitialDelaySeconds: SilenceSeconds,
+                PeriodSeconds: 60,
+                TimeoutSeconds: 20,
+                FailureThreshold: 2),
+        };
+    }
+
+    private static Container ToolContainer(StackContext stack, BackupRun run, ToolContainer tool)
+    {
+        var checks = CheckFiles(run).Any();
+        return Common(stack, Tool, tool.Image) with
+        {
+            Command = ["bash", $"{Backups.ToolContainer.Scripts}/{tool.Script}"],
+            Env =
+            [
+                new("STAGE", Stage),
+                .. run.Data is null ? Array.Empty<EnvVar>() : [new("DATA", BackupTool.Data)],
+                .. run.Drill ? [new("DRILL", "1")] : Array.Empty<EnvVar>(),
+                .. tool.Environment,
+            ],
+            VolumeMounts =
+            [
+                new("stage", Stage),
+                new("scripts", Backups.ToolContainer.Scripts, ReadOnly: true),
+                .. run.Data is null ? Array.Empty<VolumeMount>() : [new("data", BackupTool.Data)],
+                .. checks ? [new("checks", "/checks", ReadOnly: true)] : Array.Empty<VolumeMount>(),
+                new("tmp", "/tmp"),
+                .. tool.Mounts,
+            ],
+            Resources = tool.Resources ?? PodDefaults.Resources(new("100m", "256Mi")),
+        };
+    }
+
+    private static Container Common(StackContext stack, string name, string image) => new(
+        Name: name,
+        Image: image,
+        ImagePullPolicy: stack.Images.PullPolicy,
+        SecurityContext: PodDefaults.ContainerSecurity,
+        TerminationMessagePolicy: "FallbackToLogsOnError");
+
+    private static IEnumerable<Volume> Volumes(BackupSettings backup, BackupRun run)
+    {
+        var destination = backup.Destination;
+        yield return new("order", ConfigMap: new(run.Name, Items: [new(OrderFile, OrderFile)]));
+        yield return new("store", Secret: new(destination.CredentialsSecret, DefaultMode: 288));
+        if (backup.Encryption.KeySecret is { } keys)
+            yield return new("keys", Secret: new(keys, DefaultMode: 288));
+        if (destination.CaSecret is { } secret)
+            yield return new("ca", Secret: new(secret, DefaultMode: 288, Items: [new("ca.crt", "ca.crt")]));
+        else if (destination.CaConfigMap is { } map)
+            yield return new("ca", ConfigMap: new(map, Items: [new("ca.crt", "ca.crt")]));
+        yield return PodDefaults.Scratch("agent-tmp");
+        if (run.Tool is not { } tool)
+            yield break;
+        yield return PodDefaults.Scratch("stage");
+        yield return new("scripts", ConfigMap: new(run.Name, Items: [.. tool.Files.Keys.Order(StringComparer.Ordinal).Select(name => new KeyToPath(ScriptPrefix + name, name))]));
+        if (CheckFiles(run).Select(file => new KeyToPath(CheckPrefix + file.Name, file.Name)).ToList() is { Count: > 0 } checks)
+            yield return new("checks", ConfigMap: new(run.Name, Items: checks));
+        yield return PodDefaults.Scratch("tmp");
+        if (run.Data is { } data)
+            yield return data with { Name = "data" };
+        foreach (var volume in tool.Volumes)
+            yield return volume;
+    }
+
+    private static IEnumerable<(string Name, string Text)> CheckFiles(BackupRun run) => run.Checks.SelectMany(check => ((string, string?)[])
+        [
+            ($"{check.Name}.query", check.Query),
+            ($"{check.Name}.expect", check.Expect),
+            ($"{check.Name}.database", check.Database),
+        ]).Where(file => file.Item2 is not null).Select(file => (file.Item1, file.Item2!));
+
+    private static bool Authority(BackupDestination destination) => destination.CaSecret is not null || destination.CaConfigMap is not null;
+}
+
+/// <summary>One pod of a backup or a restore.</summary>
+/// <param name="Name">Name of its Job and of its ConfigMap.</param>
+/// <param name="Owner">What it goes with.</param>
+/// <param name="Command">Command of <c>dora-agent</c>.</param>
+/// <param name="Order">What the agent is to do, as JSON.</param>
+/// <param name="Deadline">How long it may take.</param>
+public sealed record BackupRun(string Name, OwnerReference Owner, string Command, string Order, TimeSpan Deadline)
+{
+    /// <summary>The engine's tool, where one works.</summary>
+    public ToolContainer? Tool { get; init; }
+
+    /// <summary>The empty volume that data is laid down in, or null.</summary>
+    public Volume? Data { get; init; }
+
+    /// <summary>Whether a server is started on the data and looked at.</summary>
+    public bool Drill { get; init; }
+
+    /// <summary>Questions to the restored data.</summary>
+    public IReadOnlyList<DrillCheck> Checks { get; init; } = [];
 }

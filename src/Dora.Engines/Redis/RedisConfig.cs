@@ -117,7 +117,8 @@ internal static class RedisConfig
         "user default off",
     ]) + "\n";
 
-    private static string Script(string name)
+    /// <summary>A script that is embedded.</summary>
+    public static string Script(string name)
     {
         using var stream = typeof(RedisConfig).Assembly.GetManifestResourceStream($"Redis/{name}")
             ?? throw new InvalidOperationException($"script {name} is not embedded");

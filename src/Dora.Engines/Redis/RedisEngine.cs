@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dora.Api;
+using Dora.Engines.Backups;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -161,6 +162,9 @@ public sealed class RedisCluster : IEngineCluster
         : command?.Name == EngineCommand.InterruptForCertificate ? RedisTls.RestartSentinelAsync(_plan, command.Subject, target, cancellationToken)
         : _plan.Mode == RedisMode.Cluster ? ClusterCommands.ExecuteAsync(_plan, command!, target, cancellationToken)
         : RedisCommands.ExecuteAsync(_plan, command!, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<BackupTool> Backups => RedisBackup.Tools(_plan);
 
     /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => RedisLogins.Of(_plan);

@@ -31,8 +31,13 @@ internal static class OperatorAccess
     /// <summary>Rights wherever there are stacks: in all namespaces, or in those that are watched.</summary>
     public static IReadOnlyList<PolicyRule> Stacks { get; } = PolicyRules.Compact(
     [
-        On(StackResource.Type.Resource, Watch),
+        // Created where a restore asks for a new one.
+        On(StackResource.Type.Resource, [.. Watch, "create"]),
         On(StackResource.Type.Resource, ["patch"], "status"),
+        On(BackupResource.Type.Resource, [.. Watch, "create"]),
+        On(BackupResource.Type.Resource, ["patch"], "status"),
+        On(RestoreResource.Type.Resource, [.. Watch, "create"]),
+        On(RestoreResource.Type.Resource, ["patch"], "status"),
         // Where OwnerReferencesPermissionEnforcement is on (OpenShift), blockOwnerDeletion asks for this; nothing else uses it.
         On(StackResource.Type.Resource, ["update"], "finalizers"),
         On(KubeTypes.StatefulSets.Resource, Own),
@@ -47,8 +52,8 @@ internal static class OperatorAccess
         On(KubeTypes.NetworkPolicies.Resource, Own),
         // A pod that tries what the network keeps out; a Job is never changed.
         On(KubeTypes.Jobs.Resource, [.. Watch, "create", "delete"]),
-        // Claims are made by StatefulSets; the operator grows them, owns or disowns them, and removes those it owns.
-        On(KubeTypes.PersistentVolumeClaims.Resource, [.. Watch, "patch", "delete"]),
+        // Claims are made by StatefulSets; the operator grows them, owns or disowns them, and removes those it owns. A restore that was confirmed puts empty ones in their place.
+        On(KubeTypes.PersistentVolumeClaims.Resource, [.. Watch, "create", "patch", "delete"]),
         // Roles are labels of pods; a member restarts by the deletion of its pod.
         On(KubeTypes.Pods.Resource, [.. Watch, "patch", "delete"]),
         // By name only: who may list Secrets reads all of them.

@@ -54,6 +54,12 @@ public sealed record StackObservation(
     /// <summary>Logins that Vault's database engine gave, by Secret.</summary>
     internal IReadOnlyDictionary<string, Credentials.Database.LoginReading> Logins { get; init; } = FrozenDictionary<string, Credentials.Database.LoginReading>.Empty;
 
+    /// <summary>Backups of this stack.</summary>
+    public IReadOnlyList<ComplianceBackup> Backups { get; init; } = [];
+
+    /// <summary>Restores of its data, or into it.</summary>
+    public IReadOnlyList<ComplianceRestore> Restores { get; init; } = [];
+
     /// <summary>StorageClasses that were read because a claim of theirs shall grow.</summary>
     public IReadOnlyDictionary<string, ClassReading> Classes { get; init; } = FrozenDictionary<string, ClassReading>.Empty;
 

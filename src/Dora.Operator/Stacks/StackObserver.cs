@@ -15,6 +15,7 @@ namespace Dora.Operator.Stacks;
 /// <summary>Gathers what is known of a stack: from the caches, and its credentials by name.</summary>
 public sealed class StackObserver(
     ClusterView view,
+    Backups.RunView runs,
     CredentialStore credentials,
     VaultCredentials vault,
     VaultSignatures signatures,
@@ -83,6 +84,8 @@ public sealed class StackObserver(
             Mesh = meshServed,
             IdleClients = await clients.ReadAsync(cached, cancellationToken).ConfigureAwait(false),
             Refusals = journal.Refusals(key),
+            Backups = runs.Backups(key),
+            Restores = runs.Restores(key),
             Vault = wanted,
             Signed = signatures.Of(stack, secrets),
             Logins = databases.Of(stack, secrets),

@@ -45,7 +45,7 @@ public static class StackPlanner
         foreach (var engine in engines)
         {
             var found = engine.Cluster.Validate(engine.Observed).Concat(Credentials.CredentialRules.Check(engine, observed)).Concat(LoginRules.Check(engine.Cluster, observed)).Concat(certificates.Violations(engine.Engine.Name)).ToList();
-            var desired = engine.Cluster.Render(engine.Observed);
+            var desired = Held(engine, engine.Cluster.Render(engine.Observed));
             if (!observed.Mesh)
                 desired = [.. desired.Where(manifest => manifest.Resource != KubeTypes.PeerAuthentications.Resource)];
             wanted.UnionWith(desired.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
@@ -160,11 +160,14 @@ public static class StackPlanner
 
     private static EngineObservation Observation(string engine, IEngineCluster cluster, StackObservation observed)
     {
-        var health = observed.Health.GetValueOrDefault(engine);
+        var held = Backups.RestoreRules.Holds(observed.Stack.Metadata.Name ?? "", engine, observed.Restores);
+        // What was found before its servers stopped says nothing of those that come.
+        var health = held is null ? observed.Health.GetValueOrDefault(engine) : null;
         var workloads = Of<StatefulSet>(engine, observed);
         var members = EngineTargets.Members(engine, observed);
+        var status = observed.Stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine);
         return new(
-            observed.Stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine),
+            held is null ? status : status is null ? null : status with { Primary = FirstMember(cluster) },
             health,
             workloads.FirstOrDefault(workload => workload.Metadata.Name == cluster.WorkloadName),
             Of<PersistentVolumeClaim>(engine, observed),
@@ -172,8 +175,24 @@ public static class StackPlanner
             Of<Deployment>(engine, observed),
             members)
         {
+            HeldBy = held,
             InterruptsPrimary = cluster.MovesPrimary && members.Count > 1 && health is { Primary: { } primary, PrimaryStays: false } && Transport.EncryptionRules.Interrupted(engine, health, observed) == primary,
         };
+    }
+
+    /// <summary>The member whose volume a restore fills: the others follow it.</summary>
+    internal static string FirstMember(IEngineCluster cluster) => $"{cluster.WorkloadName}-0";
+
+    // While data is laid down no member runs.
+    private static IReadOnlyList<Manifest> Held(BoundEngine engine, IReadOnlyList<Manifest> desired)
+    {
+        if (engine.Observed.HeldBy is not null)
+        {
+            foreach (var manifest in desired.Where(manifest => manifest.Resource == KubeTypes.StatefulSets.Resource && manifest.Name == engine.Cluster.WorkloadName))
+                manifest.Body["spec"]!["replicas"] = 0;
+        }
+
+        return desired;
     }
 
     // Some speak TLS and some do not, and the two kinds do not find each other: none waits for another's health then.

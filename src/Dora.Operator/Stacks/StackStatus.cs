@@ -135,7 +135,7 @@ public static class StackStatus
             string.Create(CultureInfo.InvariantCulture, $"{Math.Min(ready, wanted)}/{wanted}"),
             health?.Version ?? before?.Version,
             engine.Cluster.Endpoint,
-            health?.Primary ?? before?.Primary,
+            engine.Observed.HeldBy is not null ? StackPlanner.FirstMember(engine.Cluster) : health?.Primary ?? before?.Primary,
             initialized ? true : null,
             message is null ? null : Cut(message));
         var condition = reason is null
@@ -148,6 +148,8 @@ public static class StackStatus
     private static (string? Reason, string? Message) Missing(BoundEngine engine, int ready, EngineHealth? health, (string Reason, string Message)? pod, VolumeProblem? volumes, StackObservation observed)
     {
         var wanted = engine.Cluster.Instances;
+        if (engine.Observed.HeldBy is { } restore)
+            return ("Restoring", $"stopped for ComplianceRestore {restore}: see its status");
         if (engine.Observed.Workload is not { } workload)
             return ("Creating", "the StatefulSet does not exist yet");
         if (pod is { } problem)

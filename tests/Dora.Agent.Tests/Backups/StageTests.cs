@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Dora.Agent.Backups;
 using Dora.Testing;
 
@@ -30,7 +32,7 @@ public sealed class StageTests : IDisposable
         using var reader = new StreamReader(data);
 
         Assert.Equal("all of it", await reader.ReadToEndAsync(Token));
-        Assert.Equal("1", (await _stage.EndedAsync(Token))["keys"]);
+        Assert.Equal("1", (await EndedAsync(Stage.Short))["keys"]);
         await tool;
     }
 
@@ -61,10 +63,85 @@ public sealed class StageTests : IDisposable
     [Fact]
     public async Task A_tool_that_never_says_how_it_ended_has_failed()
     {
-        var ending = _stage.EndedAsync(Token);
+        var ending = EndedAsync(Stage.Short);
         _clock.Advance(TimeSpan.FromMinutes(3));
 
         await Assert.ThrowsAsync<ToolFailedException>(() => ending);
+    }
+
+    [Fact]
+    public async Task A_tool_that_shows_that_it_works_is_waited_for()
+    {
+        var signs = 0;
+        var seen = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ending = _stage.EndedAsync(
+            Stage.Short,
+            () =>
+            {
+                if (Interlocked.Increment(ref signs) == 2)
+                    seen.TrySetResult();
+            },
+            Token);
+        _clock.Advance(TimeSpan.FromSeconds(90));
+        await File.WriteAllTextAsync(Path.Combine(_folder, "alive"), "", Token);
+        await seen.Task.WaitAsync(Token);
+        _clock.Advance(TimeSpan.FromSeconds(90));
+        Say("exit=0\ncount:keys=1\n");
+
+        Assert.Equal("1", (await ending)["count:keys"]);
+    }
+
+    [Fact]
+    public async Task Where_the_runs_own_deadline_ends_it_a_silent_tool_is_waited_for()
+    {
+        var ending = EndedAsync(Timeout.InfiniteTimeSpan);
+        for (var hour = 0; hour < 6; hour++)
+            _clock.Advance(TimeSpan.FromHours(1));
+        Say("exit=0\n");
+
+        Assert.Empty(await ending);
+    }
+
+    [Theory]
+    [InlineData("cat '{0}/data'", 0)]
+    [InlineData("cat /dev/zero >'{0}/data'", 1)]
+    public async Task A_tool_that_waits_at_the_pipe_of_a_run_that_failed_is_let_go(string tool, int code)
+    {
+        _stage.Prepare();
+        using var process = Process.Start(new ProcessStartInfo("bash", ["-c", string.Format(CultureInfo.InvariantCulture, "{1}; code=$?; cat '{0}/verdict'; exit $code", _folder, string.Format(CultureInfo.InvariantCulture, tool, _folder))]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        _stage.Release();
+        var said = await process.StandardOutput.ReadToEndAsync(Token);
+        await process.WaitForExitAsync(Token);
+
+        Assert.Equal("failed\n", said);
+        Assert.True(code == 0 || process.ExitCode != 0);
+    }
+
+    [Fact]
+    public async Task Who_comes_to_the_pipe_after_the_run_failed_finds_no_way_in()
+    {
+        _stage.Prepare();
+        _stage.Release();
+
+        await Assert.ThrowsAnyAsync<UnauthorizedAccessException>(() => File.WriteAllTextAsync(Path.Combine(_folder, "data"), "much", Token));
+    }
+
+    [Fact]
+    public async Task What_was_approved_stays_approved_when_the_tool_fails_after_it()
+    {
+        _stage.Prepare();
+        await _stage.ApproveAsync(Token);
+        _stage.Release();
+
+        Assert.Equal("ok\n", await File.ReadAllTextAsync(Path.Combine(_folder, "verdict"), Token));
+    }
+
+    [Fact]
+    public async Task Facts_are_told_a_line_each()
+    {
+        await _stage.TellAsync(new Dictionary<string, string> { ["set"] = "20261121-030000F", ["note"] = "two\nlines" }, Token);
+
+        Assert.Equal(["set=20261121-030000F", "note=two lines"], await File.ReadAllLinesAsync(Path.Combine(_folder, "facts"), Token));
     }
 
     [Fact]
@@ -90,6 +167,8 @@ public sealed class StageTests : IDisposable
     [Fact]
     public void A_folder_that_is_not_there_is_named() =>
         Assert.Contains("/nowhere/data", Assert.Throws<BadOrderException>(() => new Stage("/nowhere", _clock).Prepare()).Message, StringComparison.Ordinal);
+
+    private Task<IReadOnlyDictionary<string, string>> EndedAsync(TimeSpan patience) => _stage.EndedAsync(patience, () => { }, Token);
 
     private void Say(string text)
     {

@@ -34,6 +34,17 @@ internal sealed class AgentRun : IDisposable
     /// <summary>The last message of the agent's container.</summary>
     public JsonObject Report => JsonNode.Parse(File.ReadAllText(At("report")))!.AsObject();
 
+    /// <summary>The folder of a drill's questions.</summary>
+    public string Checks => At("checks");
+
+    /// <summary>Adds a question whose answer is known.</summary>
+    public void Check(string name, string query, string expect)
+    {
+        Directory.CreateDirectory(Checks);
+        File.WriteAllText(Path.Combine(Checks, $"{name}.query"), query);
+        File.WriteAllText(Path.Combine(Checks, $"{name}.expect"), expect);
+    }
+
     /// <summary>Runs a command of the agent to its end.</summary>
     public async Task<int> AgentAsync(Command command, CancellationToken cancellationToken)
     {

@@ -10,11 +10,21 @@ namespace Dora.Integration.Tests.Backups;
 /// <summary>A real object store (Ceph's S3 gateway, <c>hack/object-store.sh</c>) over TLS.</summary>
 public sealed class ObjectStoreServer : IAsyncLifetime
 {
+    private readonly string[] options = [];
+
     private static readonly string Script = Path.Combine(GoldenFile.RepositoryRoot, "hack", "object-store.sh");
     private static int count;
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-object-store-{Environment.ProcessId}-{Interlocked.Increment(ref count)}");
     private int buckets;
+
+    /// <summary>One on the loopback address.</summary>
+    public ObjectStoreServer()
+    {
+    }
+
+    /// <summary>One that pods reach, too.</summary>
+    internal ObjectStoreServer(string address) => options = ["--address", address];
 
     /// <summary>Who signed its certificate, PEM.</summary>
     public string Authority { get; private set; } = "";
@@ -29,7 +39,7 @@ public sealed class ObjectStoreServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        await HackScript.RunAsync(Script, "up", "--dir", folder);
+        await HackScript.RunAsync(Script, ["up", "--dir", folder, .. options]);
         Authority = await File.ReadAllTextAsync(Path.Combine(folder, "ca.crt"));
         Endpoint = new((await File.ReadAllTextAsync(Path.Combine(folder, "endpoint"))).Trim());
         Owner = Credentials(await File.ReadAllLinesAsync(Path.Combine(folder, "admin")));

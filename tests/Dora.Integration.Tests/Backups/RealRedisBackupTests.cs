@@ -29,7 +29,7 @@ public sealed class RealRedisBackupTests(ObjectStoreServer store)
         var taken = backup.Report;
 
         Assert.Equal("Completed", (string?)taken["reason"]);
-        var keys = int.Parse((string)taken["facts"]!["keys"]!, CultureInfo.InvariantCulture);
+        var keys = int.Parse((string)taken["facts"]!["count:keys"]!, CultureInfo.InvariantCulture);
         Assert.InRange(keys, 5_000, 5_000 + source.Written);
         Assert.Equal(40, ((string)taken["facts"]!["replication-id"]!).Length);
 
@@ -41,6 +41,31 @@ public sealed class RealRedisBackupTests(ObjectStoreServer store)
         Assert.Equal((string?)taken["plainSha256"], (string?)restore.Report["plainSha256"]);
         Assert.Equal(keys, await target.KeysAsync());
         Assert.Equal("value-4999", await target.GetAsync("key-4999"));
+    }
+
+    [Fact]
+    public async Task A_drill_starts_a_server_on_what_was_restored_and_asks_what_an_application_would()
+    {
+        var bucket = await store.BucketAsync();
+        await using var source = await BackupRedis.StartAsync();
+        await source.FillAsync(100);
+        using var backup = new AgentRun(store, bucket, Id, "redis-rdb");
+        Assert.Equal(0, await BackupAsync(backup, source));
+
+        using var drill = new AgentRun(store, bucket, Id, "redis-rdb");
+        await using var target = BackupRedis.Create();
+        drill.Check("last", "GET key-99", "value-99");
+        Assert.Equal(0, await RestoreAsync(drill, target, ("DRILL", "1"), ("CHECKS", drill.Checks)));
+        Assert.Equal("100", (string?)drill.Report["facts"]!["served"]);
+        Assert.Equal("passed", (string?)drill.Report["facts"]!["check:last"]);
+        Assert.Equal("Verified", (string?)drill.Report["comparison"]);
+
+        using var wrong = new AgentRun(store, bucket, Id, "redis-rdb");
+        await using var other = BackupRedis.Create();
+        wrong.Check("last", "GET key-99", "another");
+        Assert.NotEqual(0, await RestoreAsync(wrong, other, ("DRILL", "1"), ("CHECKS", wrong.Checks)));
+        Assert.Equal("CheckFailed", (string?)wrong.Report["reason"]);
+        Assert.Contains("value-99", (string?)wrong.Report["message"], StringComparison.Ordinal);
     }
 
     // A server that writes to a file first sends the length before the data; one that streams marks the end by 40 bytes, which are not data.
@@ -186,10 +211,10 @@ public sealed class RealRedisBackupTests(ObjectStoreServer store)
         return code;
     }
 
-    private static async Task<int> RestoreAsync(AgentRun run, BackupRedis target)
+    private static async Task<int> RestoreAsync(AgentRun run, BackupRedis target, params (string Name, string Value)[] environment)
     {
         await run.PrepareAsync(Token);
-        await using var tool = run.Tool("Redis/scripts/restore-redis.sh", ("DATA", target.Data));
+        await using var tool = run.Tool("Redis/scripts/restore-redis.sh", [("DATA", target.Data), .. environment]);
         var code = await run.AgentAsync(BackupCommands.Restore(), Token);
         await tool.EndedAsync(Token);
         return code;

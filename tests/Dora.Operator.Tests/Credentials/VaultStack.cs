@@ -109,7 +109,7 @@ internal sealed class VaultStack : IAsyncDisposable
         _signatures = new(_vault.Clients, _ => { }, Clock, NullLogger<VaultSignatures>.Instance);
         _logins = new(_vault.Clients, _ => { }, Clock, NullLogger<DatabaseLoginSource>.Instance);
         var credentials = new CredentialStore(_client, _vault, Clock);
-        _observer = new(_view, credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+        _observer = new(_view, new(_client, [], _ => { }, _ => { }, _ => { }, TimeProvider.System, NullLogger.Instance), credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
         _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance, Clock);
     }
 

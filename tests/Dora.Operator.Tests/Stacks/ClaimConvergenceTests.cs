@@ -79,7 +79,7 @@ public sealed class ClaimConvergenceTests
             _logins = new(_vault.Clients, _ => { }, TimeProvider.System, NullLogger<DatabaseLoginSource>.Instance);
             var credentials = new CredentialStore(_client, _vault, TimeProvider.System);
             var view = new ClusterView(_client, [], new(KubeTypes.PodDisruptionBudgetsBeta), _ => _changed.Release(), journal.Removed, TimeProvider.System, NullLogger.Instance);
-            _observer = new(view, credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
+            _observer = new(view, new(_client, [], _ => { }, _ => { }, _ => { }, TimeProvider.System, NullLogger.Instance), credentials, _vault, _signatures, _logins, new(_client, journal, TimeProvider.System), new(_client, TimeProvider.System), new(_client), journal, _health, new(TimeProvider.System), new(_client, TimeProvider.System), new(), new(PolicyV1: false), TimeProvider.System);
             _executor = new(_client, credentials, new(_client, credentials, TimeProvider.System), journal, NullLogger<PlanExecutor>.Instance);
             _view = view.RunAsync(_stop.Token);
         }

@@ -43,7 +43,7 @@ main() {
     keys=$(sed -nE 's/^\[info\] ([0-9]+) keys read$/\1/p' "$work/check")
     if ((codes[3] != 0)) || [[ -z $keys ]]; then fail "redis-check-rdb: $(tail -n 1 "$work/check")"; fi
     ((codes[1] == 0 && codes[2] == 0)) || fail "the agent took no more data"
-    outcome exit=0 "keys=$keys" "expires=$(sed -nE 's/^\[info\] ([0-9]+) expires$/\1/p' "$work/check")" \
+    outcome exit=0 "count:keys=$keys" "count:expires=$(sed -nE 's/^\[info\] ([0-9]+) expires$/\1/p' "$work/check")" \
         "replication-id=$(fact repl-id)" "replication-offset=$(fact repl-offset)" "server-version=$(fact redis-ver)" \
         "bytes=$(sed -nE 's/^\[offset ([0-9]+)\] .* RDB looks OK.*$/\1/p' "$work/check")"
 }

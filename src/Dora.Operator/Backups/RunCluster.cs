@@ -1,0 +1,112 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization.Metadata;
+using Dora.Api;
+using Dora.Engines;
+using Dora.Engines.Backups;
+using Dora.Kubernetes.Client;
+using Dora.Kubernetes.Model;
+using Dora.Kubernetes.Runtime;
+using Dora.Operator.Stacks;
+using Microsoft.Extensions.Logging;
+
+namespace Dora.Operator.Backups;
+
+/// <summary>What controllers of runs read of the cluster and write to it. It decides nothing.</summary>
+public sealed partial class RunCluster(KubeClient client, ClusterView view, HealthStore health, ImageSource images, ClusterCapabilities capabilities, ILogger<RunCluster> logger)
+{
+    /// <summary>A stack, or null.</summary>
+    public ComplianceStack? Stack(ObjectKey key) => view.Find(key);
+
+    /// <summary>An engine of a stack, as runs need it.</summary>
+    internal RunEngine Engine(ComplianceStack stack, string name)
+    {
+        var context = StackPlanner.Context(stack, images, capabilities);
+        IEngineCluster? cluster = null;
+        try
+        {
+            if (stack.Spec.Engines.TryGetValue(name, out var settings))
+                cluster = EngineCatalogue.Find(name)?.Bind(context, settings);
+        }
+        catch (JsonException)
+        {
+            // The stack's condition Stalled says what is wrong.
+        }
+
+        return new(context, cluster, health.Of(ObjectKey.Of(stack)).GetValueOrDefault(name));
+    }
+
+    /// <summary>Objects of one kind that carry the labels of a stack.</summary>
+    internal IReadOnlyList<T> Of<T>(ObjectKey stack, KubeType<T> type)
+        where T : class, IKubeObject =>
+        [.. view.Kinds.Where(kind => kind.Resource == type.Resource && kind.Covers(stack.Namespace)).SelectMany(kind => kind.Of(stack.Namespace, stack.Name)).Select(live => live.Object).OfType<T>()];
+
+    /// <summary>The Job of a run, or null.</summary>
+    internal Job? Job(ObjectKey stack, string? name) => name is null ? null : Of(stack, KubeTypes.Jobs).FirstOrDefault(job => job.Metadata.Name == name);
+
+    /// <summary>Makes a run's ConfigMap and its Job. Both may be there already: then an earlier pass made them, of the same order.</summary>
+    internal async Task StartAsync(StackContext context, BackupRun run, CancellationToken cancellationToken)
+    {
+        LogStart(logger, context.Namespace, context.Name, run.Name, run.Command);
+        await CreateAsync(KubeTypes.ConfigMaps, BackupPods.Files(context, run), cancellationToken).ConfigureAwait(false);
+        await CreateAsync(KubeTypes.Jobs, BackupPods.Render(context, run), cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Removes an object, if it is still that one.</summary>
+    internal async Task RemoveAsync(KubeResource resource, ObjectMeta meta, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await client.DeleteAsync(resource, meta.Namespace, meta.Name!, new(Uid: meta.Uid, Propagation: DeletePropagation.Background), cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is KubeNotFoundException or KubeConflictException)
+        {
+            // Gone already, or another one by now.
+        }
+    }
+
+    /// <summary>Makes an object, unless it is there.</summary>
+    internal async Task CreateAsync<T>(KubeType<T> type, T value, CancellationToken cancellationToken)
+        where T : class, IKubeObject
+    {
+        try
+        {
+            await client.CreateAsync(type, value, cancellationToken).ConfigureAwait(false);
+        }
+        catch (KubeAlreadyExistsException)
+        {
+            // Names say what is in it.
+        }
+    }
+
+    /// <summary>Writes a status, if it differs. Bound to the state that it was decided on: a cache may be behind, and a run must not begin twice.</summary>
+    /// <returns>Whether it was written.</returns>
+    internal async Task<bool> WriteStatusAsync<T, TStatus>(KubeType<T> type, T value, TStatus? old, TStatus wanted, JsonTypeInfo<TStatus> json, CancellationToken cancellationToken)
+        where T : class, IKubeObject
+        where TStatus : class
+    {
+        var status = JsonSerializer.SerializeToNode(wanted, json);
+        if (old is not null && JsonNode.DeepEquals(JsonSerializer.SerializeToNode(old, json), status))
+            return false;
+        var meta = value.Metadata;
+        var body = new JsonObject
+        {
+            ["apiVersion"] = type.Resource.ApiVersion,
+            ["kind"] = type.Resource.Kind,
+            ["metadata"] = new JsonObject { ["name"] = meta.Name, ["namespace"] = meta.Namespace, ["uid"] = meta.Uid, ["resourceVersion"] = meta.ResourceVersion },
+            ["status"] = status,
+        };
+        try
+        {
+            await client.ApplyAsync(new(type.Resource, meta.Namespace, meta.Name!, body), new(Force: true, Subresource: "status"), cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (KubeNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: Job {Job} begins: {Command}")]
+    private static partial void LogStart(ILogger logger, string @namespace, string stack, string job, string command);
+}

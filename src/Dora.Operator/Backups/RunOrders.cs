@@ -1,0 +1,42 @@
+using Dora.Api;
+using Dora.Backup.Keeping;
+using Dora.Backup.Runs;
+using Dora.Backup.Store;
+using Dora.Kubernetes.Model;
+
+namespace Dora.Operator.Backups;
+
+/// <summary>Orders of runs, from what a stack's spec says. Pure.</summary>
+internal static class RunOrders
+{
+    /// <summary>The store of a stack's backups.</summary>
+    public static StoreLocation Store(BackupDestination destination) => new(
+        new(destination.Endpoint),
+        destination.Bucket,
+        destination.Prefix ?? "",
+        destination.Region,
+        destination.PathStyle,
+        destination.StorageClass,
+        destination.Lock is { } wanted ? new(wanted.Mode == BackupLockMode.Compliance, wanted.Days) : null);
+
+    /// <summary>The order of one run.</summary>
+    /// <param name="stack">Whose data; with <c>spec.backup</c>.</param>
+    /// <param name="engine">Key under its spec.engines.</param>
+    /// <param name="id">ID of the backup.</param>
+    /// <param name="content">What form the data has.</param>
+    public static RunOrder Of(ComplianceStack stack, string engine, string id, string content)
+    {
+        var backup = stack.Spec.Backup!;
+        return new(
+            Store(backup.Destination),
+            id,
+            new(stack.Metadata.Namespace ?? "default", stack.Metadata.Name!, stack.Metadata.Uid ?? "", engine, Version(stack, engine)),
+            content,
+            Keep: Rules(backup.Keep),
+            TimeZone: backup.Keep?.TimeZone ?? "UTC");
+    }
+
+    private static KeepRules? Rules(BackupKeep? keep) => keep is { Any: true } ? new(keep.Last, keep.Hourly, keep.Daily, keep.Weekly, keep.Monthly, keep.Yearly) : null;
+
+    private static string Version(ComplianceStack stack, string engine) => stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine)?.Version ?? "";
+}

@@ -1,0 +1,124 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Dora.Api;
+using Dora.Integration.Tests.Backups;
+using Dora.Kubernetes.Model;
+
+namespace Dora.EndToEnd.Tests;
+
+/// <summary>Real pods back up into a real object store beside the cluster, and restore from it.</summary>
+public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
+{
+    private static readonly TimeSpan _patience = TimeSpan.FromMinutes(4);
+    private ObjectStoreServer _store = null!;
+    private string _bucket = "";
+
+    public async ValueTask InitializeAsync()
+    {
+        _store = new(await cluster.NodeAddressAsync());
+        await _store.InitializeAsync();
+        _bucket = await _store.BucketAsync(locked: true);
+    }
+
+    public async ValueTask DisposeAsync() => await _store.DisposeAsync();
+
+    [Fact]
+    public async Task Redis_is_backed_up_under_load_drilled_and_restored_over_lost_data_and_into_a_new_stack()
+    {
+        await PrepareAsync("cache", "{redis: {mode: Sentinel, instances: 3}}");
+        await cluster.ReadyAsync("cache");
+        var application = await RedisApplication.ConnectAsync(cluster, "cache");
+        await using var before = application.Write("before");
+        await before.MoreAsync(50, _patience);
+        await before.StopAsync();
+
+        ComplianceBackup backup;
+        await using (var load = application.Write("load"))
+        {
+            await load.MoreAsync(5, _patience);
+            backup = await BackUpAsync("cache", "redis", "first");
+        }
+
+        Assert.Equal("redis-rdb", backup.Status!.Content);
+        Assert.True(int.Parse(backup.Status.Facts!["count:keys"]) >= 55, backup.Status.Facts["count:keys"]);
+        Assert.NotNull(backup.Status.ManifestSha256);
+
+        var drill = await RestoreAsync("cache", "redis", "drill", "{mode: Drill}");
+        Assert.Equal((RestorePhase.Succeeded, "Verified"), (drill.Status!.Phase, drill.Status.Comparison));
+        Assert.NotNull((await cluster.GetAsync(BackupResource.Type, "first")).Status!.VerifiedAt);
+
+        await using (var after = application.Write("after"))
+            await after.MoreAsync(5, _patience);
+        var restore = await RestoreAsync("cache", "redis", "in-place", "{mode: InPlace, confirm: cache}");
+        Assert.Equal((RestorePhase.Succeeded, "Verified"), (restore.Status!.Phase, restore.Status.Comparison));
+        await cluster.ReadyAsync("cache");
+        application = await RedisApplication.ConnectAsync(cluster, "cache");
+        Assert.Superset(before.Acknowledged.ToHashSet(), await application.ReadAsync("before"));
+        Assert.Empty(await application.ReadAsync("after"));
+
+        var copied = await RestoreAsync("cache", "redis", "aside", "{mode: NewStack, stack: cache-copy}");
+        Assert.Equal(RestorePhase.Succeeded, copied.Status!.Phase);
+        Assert.Superset(before.Acknowledged.ToHashSet(), await (await RedisApplication.ConnectAsync(cluster, "cache-copy")).ReadAsync("before"));
+        await cluster.DeleteStackAsync("cache-copy");
+
+        // One byte of the stored data changes: no drill passes any more, and no restore touches what serves.
+        await _store.FlipAsync(_bucket, $"eu/{cluster.Namespace}/cache/redis/{backup.Status.Id}/data-00001", TestContext.Current.CancellationToken);
+        var failed = await RestoreAsync("cache", "redis", "drill-broken", "{mode: Drill}");
+        Assert.Equal((RestorePhase.Failed, "BackupBroken"), (failed.Status!.Phase, failed.Status.Reason));
+        failed = await RestoreAsync("cache", "redis", "in-place-broken", "{mode: InPlace, confirm: cache}");
+        Assert.Equal((RestorePhase.Failed, "BackupBroken"), (failed.Status!.Phase, failed.Status.Reason));
+        Assert.Contains("nothing was touched", failed.Status.Message, StringComparison.Ordinal);
+        await cluster.ReadyAsync("cache");
+        Assert.Superset(before.Acknowledged.ToHashSet(), await application.ReadAsync("before"));
+        await cluster.DeleteStackAsync("cache");
+    }
+
+    private async Task PrepareAsync(string stack, string engines)
+    {
+        await SecretAsync($"{stack}-store", ("accessKeyId", _store.Owner.AccessKeyId), ("secretAccessKey", _store.Owner.SecretAccessKey));
+        await SecretAsync($"{stack}-keys", ("current", Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))), ("pgbackrest", Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))));
+        await cluster.Client.CreateAsync(KubeTypes.ConfigMaps, new(new(Name: $"{stack}-store-ca", Namespace: cluster.Namespace), new Dictionary<string, string> { ["ca.crt"] = _store.Authority }), TestContext.Current.CancellationToken);
+        await cluster.ApplyAsync(stack, $$"""
+            tier: Development
+            engines: {{engines}}
+            deletionPolicy: Delete
+            backup:
+              destination: {endpoint: "{{_store.Endpoint.GetLeftPart(UriPartial.Authority)}}", bucket: {{_bucket}}, prefix: eu, credentialsSecret: {{stack}}-store, caConfigMap: {{stack}}-store-ca}
+              encryption: {keySecret: {{stack}}-keys}
+            """);
+    }
+
+    private Task SecretAsync(string name, params (string Key, string Value)[] fields) => cluster.Client.CreateAsync(
+        KubeTypes.Secrets,
+        new Secret(new(Name: name, Namespace: cluster.Namespace), fields.ToDictionary(field => field.Key, field => Convert.ToBase64String(Encoding.UTF8.GetBytes(field.Value))), Type: "Opaque"),
+        TestContext.Current.CancellationToken);
+
+    private async Task<ComplianceBackup> BackUpAsync(string stack, string engine, string name)
+    {
+        await ApplyAsync(BackupResource.Type.Resource, name, $"{{stack: {stack}, engine: {engine}}}");
+        var backup = await cluster.UntilAsync(BackupResource.Type, name, now => now.Status?.Phase is RunPhase.Succeeded or RunPhase.Failed, _patience, "over");
+        Assert.True(backup.Status!.Phase == RunPhase.Succeeded, $"{backup.Status.Reason}: {backup.Status.Message}");
+        return backup;
+    }
+
+    private async Task<ComplianceRestore> RestoreAsync(string stack, string engine, string name, string target)
+    {
+        await ApplyAsync(RestoreResource.Type.Resource, name, $"{{stack: {stack}, engine: {engine}, source: {{}}, target: {target}}}");
+        var restore = await cluster.UntilAsync(RestoreResource.Type, name, now => now.Status?.Phase is RestorePhase.Succeeded or RestorePhase.Failed, TimeSpan.FromMinutes(6), "over");
+        TestContext.Current.SendDiagnosticMessage($"{name}: {restore.Status!.Phase} {restore.Status.Reason} {restore.Status.Message} RTO {restore.Status.MeasuredRto} RPO {restore.Status.MeasuredRpo}");
+        return restore;
+    }
+
+    private Task ApplyAsync(KubeResource kind, string name, string spec)
+    {
+        var body = new JsonObject
+        {
+            ["apiVersion"] = kind.ApiVersion,
+            ["kind"] = kind.Kind,
+            ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = cluster.Namespace },
+            ["spec"] = KubeYaml.Read(spec),
+        };
+        return cluster.Client.ApplyAsync(new(kind, cluster.Namespace, name, body), new(), TestContext.Current.CancellationToken);
+    }
+}
