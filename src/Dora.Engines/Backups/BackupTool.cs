@@ -22,6 +22,9 @@ public sealed record BackupTool(string Content, IReadOnlyList<BackupType> Types,
     /// <summary>Whether the data goes through the agent; false: the tool stores it by itself, and the agent only writes the manifest.</summary>
     public bool Streams { get; init; } = true;
 
+    /// <summary>Ports of the servers that a copy is read from.</summary>
+    public IReadOnlyList<int> Ports { get; init; } = [];
+
     /// <summary>State of the servers outside of their volumes, such as an election's: it goes while they are stopped for a restore.</summary>
     public IReadOnlyList<(KubeResource Resource, string Name)> Forget { get; init; } = [];
 

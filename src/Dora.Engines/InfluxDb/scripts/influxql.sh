@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # Sourced. Speaks to an InfluxDB 1.x at $HOST:$PORT as user $INFLUX_USERNAME with $INFLUX_PASSWORD, which go by a pipe and never as arguments; without a user,
-# as nobody. $TLS_CA says whom to believe; without it: no TLS. HTTP 1.0: the end of an answer is the end of the connection, and answers of any size flow.
+# as nobody. $ADDRESS is where $HOST is, where no DNS knows it. $TLS_CA says whom to believe; without it: no TLS. HTTP 1.0: the end of an answer is the end of the connection, and answers of any size flow.
 
 here=$(dirname "${BASH_SOURCE[0]}")
 
 # talk: sends what stands on standard input, and writes what comes back.
 talk() {
     if [[ -n ${TLS_CA:-} ]]; then
-        openssl s_client -quiet -connect "$HOST:$PORT" -servername "$HOST" -verify_hostname "$HOST" -verify_return_error -CAfile "$TLS_CA" -no-CApath -no-CAstore 2>"$work/talk" || true
+        openssl s_client -quiet -connect "${ADDRESS:-$HOST}:$PORT" -servername "$HOST" -verify_hostname "$HOST" -verify_return_error -CAfile "$TLS_CA" -no-CApath -no-CAstore 2>"$work/talk" || true
     else
         (exec 3<>"/dev/tcp/$HOST/$PORT" && cat >&3 && cat <&3) 2>"$work/talk" || true
     fi

@@ -86,7 +86,7 @@ counted() {
 ask_check() {
     { cat "$1" && echo ';'; } | question
     post "/query?epoch=ns&chunked=true&db=${2:+$(printf '%s' "$2" | LC_ALL=C awk -f "$here/influx-form.awk" | sed 's/^q=//; s/%20$//')}" "$work/question" |
-        LC_ALL=C awk -v status="$work/status" -f "$here/influx-csv.awk" -f "$here/influx-answer.awk"
+        LC_ALL=C awk -v status="$work/status" -f "$here/influx-csv.awk" -f "$here/influx-answer.awk" || { status >&2 && return 1; }
 }
 
 # rules: what must not hold while data is laid down: policies keep it for their time, and queries run, from the next start on.
