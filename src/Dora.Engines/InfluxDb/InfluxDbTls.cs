@@ -12,10 +12,7 @@ internal static class InfluxDbTls
 {
     public const string Folder = "/tls";
 
-    /// <summary>File with whom servers and clients of this stack believe.</summary>
-    public const string Trust = $"{Folder}/{CertificateRequest.Trust}";
-
-    private const int ReadableByGroup = 288;
+    private const string Trust = $"{Folder}/{CertificateRequest.Trust}";
 
     /// <summary>1.6 can be told no version after 1.2 to begin with, though it speaks 1.3 with whoever does.</summary>
     public static TlsVersion Oldest(InfluxDbPlan plan) => plan.IsV2 ? TlsVersion.Tls13 : TlsVersion.Tls12;
@@ -56,13 +53,6 @@ internal static class InfluxDbTls
                 new("INFLUXDB_TLS_MIN_VERSION", "tls1.2"),
             ];
     }
-
-    /// <summary>What a client that works beside the servers mounts to believe them, and no key.</summary>
-    public static IReadOnlyList<Volume> TrustVolumes(InfluxDbPlan plan) => !plan.Names.Encrypted ? [] :
-        [new("tls", Secret: new(plan.Names.CertificateSecret, DefaultMode: ReadableByGroup, Items: [new(CertificateRequest.Trust, CertificateRequest.Trust)]))];
-
-    /// <summary>Where.</summary>
-    public static IReadOnlyList<VolumeMount> TrustMounts(InfluxDbPlan plan) => plan.Names.Encrypted ? [new("tls", Folder, ReadOnly: true)] : [];
 
     /// <summary>A probe's script that asks the server of its own pod over TLS; the address is its own, whatever the certificate says.</summary>
     public static string Probing(InfluxDbPlan plan, string script) => !plan.Names.Encrypted ? script

@@ -55,7 +55,7 @@ public sealed class RealInflux1BackupTests(ObjectStoreServer store) : IAsyncLife
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Token);
         var load = WriteUntilAsync(stop.Token);
         using var backup = Run(await store.BucketAsync());
-        Assert.Equal(0, await BackupAsync(backup));
+        Assert.True(await BackupAsync(backup) == 0, backup.Report.ToJsonString());
         await stop.CancelAsync();
         await load;
 
@@ -81,16 +81,17 @@ public sealed class RealInflux1BackupTests(ObjectStoreServer store) : IAsyncLife
     {
         await FillAsync();
         using var backup = Run(await store.BucketAsync());
-        Assert.Equal(0, await BackupAsync(backup));
+        Assert.True(await BackupAsync(backup) == 0, backup.Report.ToJsonString());
         using var drill = Run(backup.Bucket);
         drill.Check("all-there", "SELECT COUNT(v) FROM metrics.\"year\".m", "5000");
         drill.Check("wrong", "SELECT COUNT(v) FROM metrics.\"year\".m", "4999");
         drill.Check("no-question", "SELECT FROM", "1");
         await using var scratch = new Influx1Pod();
 
-        Assert.Equal(0, await RestoreAsync(drill, scratch, drill: true));
+        Assert.Equal(1, await RestoreAsync(drill, scratch, drill: true));
 
         var facts = drill.Report["facts"]!.AsObject();
+        Assert.Equal("CheckFailed", (string?)drill.Report["reason"]);
         Assert.Equal(("passed", "failed: got 5000"), ((string?)facts["check:all-there"], (string?)facts["check:wrong"]));
         Assert.StartsWith("failed: no answer: 127.0.0.1", (string?)facts["check:no-question"], StringComparison.Ordinal);
     }
@@ -117,6 +118,20 @@ public sealed class RealInflux1BackupTests(ObjectStoreServer store) : IAsyncLife
 
         Assert.Equal(1, await BackupAsync(run, ("TLS_CA", authority)));
         Assert.Contains("no answer", (string?)run.Report["message"], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task One_value_more_is_another_fingerprint()
+    {
+        await FillAsync();
+        using var run = Run(await store.BucketAsync());
+        await BackupAsync(run);
+        var taken = run.Report["facts"]!.AsObject();
+        await WriteAsync("metrics", "one,more=1 v=1 1700000000000000000");
+        using var later = Run(await store.BucketAsync());
+        await BackupAsync(later);
+
+        Assert.Equal(1 + int.Parse((string)taken["count:values"]!, CultureInfo.InvariantCulture), int.Parse((string)later.Report["facts"]!["count:values"]!, CultureInfo.InvariantCulture));
     }
 
     // A broken connection looks like one that ended, and of a statement that failed the server's CSV says nothing.
@@ -181,7 +196,7 @@ public sealed class RealInflux1BackupTests(ObjectStoreServer store) : IAsyncLife
         run,
         Tool.LayDown(new(drill, new Dictionary<string, string>(), Checks: [new("asked", "influxdb", "", "")])),
         target.Target.Secrets,
-        [("DATA", target.Volume), ("PORT", FreePort()), .. drill ? [("DRILL", "1")] : Array.Empty<(string, string)>()]);
+        [("DATA", target.Volume), ("PORT", FreePort.Next()), .. drill ? [("DRILL", "1")] : Array.Empty<(string, string)>()]);
 
     private async Task FillAsync()
     {
@@ -226,12 +241,5 @@ public sealed class RealInflux1BackupTests(ObjectStoreServer store) : IAsyncLife
         {
             // The tool asked no more.
         }
-    }
-
-    private static string FreePort()
-    {
-        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port.ToString(CultureInfo.InvariantCulture);
     }
 }

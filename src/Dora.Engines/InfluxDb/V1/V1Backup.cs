@@ -26,11 +26,11 @@ internal static class V1Backup
             new("PORT", InfluxDbPlan.HttpPort.ToString(CultureInfo.InvariantCulture)),
             new("INFLUX_USERNAME", InfluxDbPlan.AdminUser),
             PodDefaults.FromSecret("INFLUX_PASSWORD", plan.Names.InternalSecret, InfluxDbCredentials.AdminPassword),
-            .. plan.Names.Encrypted ? [new("TLS_CA", InfluxDbTls.Trust)] : Array.Empty<EnvVar>(),
+            .. BackupTrust.Environment(plan.Names),
         ]) with
     {
-        Volumes = InfluxDbTls.TrustVolumes(plan),
-        Mounts = InfluxDbTls.TrustMounts(plan),
+        Volumes = BackupTrust.Volumes(plan.Names),
+        Mounts = BackupTrust.Mounts(plan.Names),
     };
 
     private static ToolContainer LayDown(InfluxDbPlan plan, LayDownRequest request) => Container(
