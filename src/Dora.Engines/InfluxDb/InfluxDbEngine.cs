@@ -135,7 +135,7 @@ public sealed class InfluxDbCluster : IEngineCluster
         _plan.IsV2 ? V2Commands.ExecuteAsync(_plan, command, target, cancellationToken) : V1Commands.ExecuteAsync(V1Logins.Resolve(_plan, target), command, target, cancellationToken);
 
     /// <inheritdoc/>
-    public IReadOnlyList<BackupTool> Backups => _plan.IsV2 ? [] : [V1Backup.Tool(_plan)];
+    public IReadOnlyList<BackupTool> Backups => [_plan.IsV2 ? V2Backup.Tool(_plan) : V1Backup.Tool(_plan)];
 
     /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => _plan.IsV2 ? [] : V1Logins.Of(_plan);
