@@ -91,6 +91,9 @@ public interface IEngineCluster
     /// <summary>Ways to back this cluster up, the usual one first; none where it cannot be as it is set up.</summary>
     IReadOnlyList<BackupTool> Backups => [];
 
+    /// <summary>Why there is no way to back this cluster up, and what would change that; null where there is one.</summary>
+    string? BackupProblem => null;
+
     /// <summary>Whether, after a restore, the first member must have become the primary before the others start: one with an empty volume might begin a cluster of its own.</summary>
     bool FirstMemberAlone => false;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dora.Api;
+using Dora.Engines.Backups;
 using Dora.Engines.InfluxDb.V1;
 using Dora.Engines.InfluxDb.V2;
 using Dora.Engines.Rendering;
@@ -132,6 +133,9 @@ public sealed class InfluxDbCluster : IEngineCluster
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
         _plan.IsV2 ? V2Commands.ExecuteAsync(_plan, command, target, cancellationToken) : V1Commands.ExecuteAsync(V1Logins.Resolve(_plan, target), command, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<BackupTool> Backups => [_plan.IsV2 ? V2Backup.Tool(_plan) : V1Backup.Tool(_plan)];
 
     /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => _plan.IsV2 ? [] : V1Logins.Of(_plan);

@@ -69,6 +69,9 @@ internal sealed record InfluxDbPlan(
     /// <summary>Bytes of points that wait in memory for the next write to disk: a quarter of the limit; queries need the rest.</summary>
     public long CacheBytes => MemoryMebibytes / 4 << 20;
 
+    /// <summary>From here on the collector works harder, before the kernel ends the process; a tenth is for what Go does not count.</summary>
+    public string CollectorLimit => string.Create(CultureInfo.InvariantCulture, $"{MemoryMebibytes * 9 / 10}MiB");
+
     private static List<DatabasePlan> DatabasesOf(InfluxDbSettings settings)
     {
         var declared = settings.Databases ?? [];

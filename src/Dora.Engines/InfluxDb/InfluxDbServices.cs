@@ -12,9 +12,9 @@ internal static class InfluxDbServices
 
     private static readonly ServicePort Http = new(InfluxDbPlan.HttpPort, "http", "http", "TCP");
 
-    /// <summary>Streams go from server to server of 2.x. Port 8088 of 1.x is nobody's.</summary>
+    /// <summary>Streams go from server to server of 2.x. Port 8088 of 1.x is nobody's, of backups neither.</summary>
     public static NetworkAccess Access(InfluxDbPlan plan) =>
-        new([InfluxDbPlan.HttpPort], plan.IsV2 ? [InfluxDbPlan.HttpPort] : [], [InfluxDbPlan.HttpPort]);
+        new([InfluxDbPlan.HttpPort], plan.IsV2 ? [InfluxDbPlan.HttpPort] : [], [InfluxDbPlan.HttpPort]) { Backups = [InfluxDbPlan.HttpPort] };
 
     /// <summary>Names each server, ready or not: the first finds the second by this name.</summary>
     public static Manifest Members(EngineNames names) => Manifest.Of(KubeTypes.Services, new(

@@ -109,8 +109,7 @@ internal static class InfluxDbStatefulSet
         [
             // The client keeps its history there.
             new("HOME", "/tmp"),
-            // The collector works harder before the kernel ends the process; a tenth is for what Go does not count.
-            new("GOMEMLIMIT", string.Create(CultureInfo.InvariantCulture, $"{plan.MemoryMebibytes * 9 / 10}MiB")),
+            new("GOMEMLIMIT", plan.CollectorLimit),
             new("HTTP_PORT", InfluxDbPlan.HttpPort.ToString(CultureInfo.InvariantCulture)),
             new("DATA", InfluxDbConfig.DataPath),
         ];

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 using Dora.Api;
+using Dora.Engines.Backups;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 
@@ -134,6 +135,9 @@ public sealed class MongoDbCluster : IEngineCluster
     /// <inheritdoc/>
     public Task ExecuteAsync(EngineCommand command, EngineTarget target, CancellationToken cancellationToken) =>
         MongoDbCommands.ExecuteAsync(MongoDbLogins.Resolve(_plan, target), command, target, cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<BackupTool> Backups => [MongoDbBackup.Tool(_plan)];
 
     /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => MongoDbLogins.Of(_plan);

@@ -10,7 +10,7 @@ internal static class MongoDbServices
     private static readonly ServicePort Wire = new(MongoDbPlan.DefaultPort, "mongodb", "mongodb", "TCP");
 
     /// <summary>Everybody speaks to the one port.</summary>
-    public static NetworkAccess Access { get; } = new([MongoDbPlan.DefaultPort], [MongoDbPlan.DefaultPort], [MongoDbPlan.DefaultPort]);
+    public static NetworkAccess Access { get; } = new([MongoDbPlan.DefaultPort], [MongoDbPlan.DefaultPort], [MongoDbPlan.DefaultPort]) { Backups = [MongoDbPlan.DefaultPort] };
 
     /// <summary>Names each member, ready or not: members and drivers find each other by these names, also before there is a set.</summary>
     public static Manifest Members(EngineNames names) => Manifest.Of(KubeTypes.Services, new(

@@ -117,6 +117,11 @@ public sealed class Neo4jCluster : IEngineCluster
         Neo4jCommands.ExecuteAsync(Neo4jLogins.Resolve(_plan, target), Transport(target), command, target, cancellationToken);
 
     /// <inheritdoc/>
+    public string? BackupProblem => _plan.Enterprise
+        ? "members of Neo4j serve no backups: the port for them (6362) is shut, and a restored system database belongs on every member at once; use neo4j-admin by hand (docs/backups.md)"
+        : "the Community Edition can be dumped only while it is stopped, and nothing may stop it for that; use neo4j-admin by hand (docs/backups.md)";
+
+    /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => Neo4jLogins.Of(_plan);
 
     /// <inheritdoc/>

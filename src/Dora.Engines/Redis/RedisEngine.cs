@@ -167,6 +167,11 @@ public sealed class RedisCluster : IEngineCluster
     public IReadOnlyList<BackupTool> Backups => RedisBackup.Tools(_plan);
 
     /// <inheritdoc/>
+    public string? BackupProblem => _plan.Mode == RedisMode.Cluster
+        ? "the masters of a Redis cluster each hold other slots, and a backup holds what one of them has: use mode Sentinel for data that must be backed up"
+        : null;
+
+    /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => RedisLogins.Of(_plan);
 
     /// <inheritdoc/>

@@ -20,6 +20,7 @@ internal sealed class AgentRun : IDisposable
 
     public AgentRun(ObjectStoreServer server, string bucket, string id, string content, StoreCredentials? credentials = null, byte[]? key = null, string engine = "redis", Func<RunOrder, RunOrder>? order = null)
     {
+        Bucket = bucket;
         foreach (var name in (string[])["stage", "store", "keys"])
             Directory.CreateDirectory(Path.Combine(folder, name));
         var plain = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", engine, "1"), content);
@@ -37,6 +38,9 @@ internal sealed class AgentRun : IDisposable
 
     /// <summary>The last message of the agent's container.</summary>
     public JsonObject Report => JsonNode.Parse(File.ReadAllText(At("report")))!.AsObject();
+
+    /// <summary>Where it is stored, for the next run.</summary>
+    public string Bucket { get; }
 
     /// <summary>The folder of a drill's questions.</summary>
     public string Checks => At("checks");

@@ -78,11 +78,17 @@ public sealed class Influx1Pod : IAsyncDisposable
     /// <summary>What the operator tells the pod of the past.</summary>
     internal void Remember(EngineObservation observed) => Write("memory", InfluxDbConfig.Memory(observed));
 
+    /// <summary>Its volume.</summary>
+    public string Volume => Path.Combine(folder, $".{InfluxDbConfig.DataPath}");
+
+    /// <summary>File with who signed its certificate.</summary>
+    public string Trust => Path.Combine(folder, "tls", "ca.crt");
+
     /// <summary>Empties the volume.</summary>
     public void Lose()
     {
-        Directory.Delete(Path.Combine(folder, $".{InfluxDbConfig.DataPath}"), recursive: true);
-        Directory.CreateDirectory(Path.Combine(folder, $".{InfluxDbConfig.DataPath}"));
+        Directory.Delete(Volume, recursive: true);
+        Directory.CreateDirectory(Volume);
     }
 
     /// <summary>Runs the init container to its end; answers its exit code and what it printed.</summary>
