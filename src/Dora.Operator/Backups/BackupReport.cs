@@ -63,7 +63,7 @@ internal static class BackupReport
     private static Finding? Fresh(EngineView engine, BackupSettings backup, StackObservation observed)
     {
         if (!Covered(engine))
-            return new("StoreUncovered", $"{engine.Name} as it is set up has no backups");
+            return new("StoreUncovered", $"{engine.Name} has no backups: {engine.Cluster.BackupProblem ?? "there is no tool for it as it is set up"}");
         var limit = Durations.Parse(backup.Objectives?.FirstOrDefault(objective => objective.Engine == engine.Name)?.Rpo) ?? Usual(engine.Name, backup, observed.Now);
         if (engine.Entry.BackupAt is not { } at)
             return limit is null ? new("StoreUncovered", $"{engine.Name} has no schedule, and no backup") : new("BackupOverdue", $"{engine.Name} has no backup yet");
