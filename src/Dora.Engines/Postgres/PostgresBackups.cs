@@ -80,7 +80,7 @@ internal static class PostgresBackups
     private static ToolContainer Tool(PostgresPlan plan, string script, params IEnumerable<string> others) => new(
         plan.Pods.Image("postgres", plan.Version),
         script,
-        others.Prepend(script).ToDictionary(name => name, name => EmbeddedFile.Read($"Postgres/{name}"), StringComparer.Ordinal),
+        others.Prepend(script).Append("outcome.sh").ToDictionary(name => name, name => EmbeddedFile.Read($"Postgres/{name}"), StringComparer.Ordinal),
         [],
         [],
         [],

@@ -83,7 +83,7 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     public async Task ArchiveAsync()
     {
         var file = (string)(await AskAsync("SELECT pg_walfile_name(pg_switch_wal())"))!;
-        await ChildProcess.UntilAsync(async () => (string?)await AskAsync("SELECT last_archived_wal FROM pg_stat_archiver"), archived => string.CompareOrdinal(archived, file) >= 0, TimeSpan.FromSeconds(90), Token);
+        await ChildProcess.UntilAsync(async () => (string?)await AskAsync("SELECT last_archived_wal FROM pg_stat_archiver"), archived => string.CompareOrdinal(archived, file) >= 0, TimeSpan.FromSeconds(180), Token);
     }
 
     public async ValueTask InitializeAsync()

@@ -3,24 +3,14 @@
 # restore would, counts its rows, and says in $STAGE/outcome how that ended. $PGHOST, $PGPORT, $PGUSER, $PGPASSWORD, $PGSSLMODE and $PGSSLROOTCERT
 # say how to connect; $PARTS is all, schema or data.
 set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/outcome.sh"
 
-work=$(mktemp -d)
 parts=()
 case ${PARTS:-all} in
 schema) parts=(--schema-only) ;;
 data) parts=(--data-only) ;;
 esac
-
-# outcome NAME=VALUE...: whole or not at all.
-outcome() {
-    printf '%s\n' "$@" >"$STAGE/outcome.new"
-    mv "$STAGE/outcome.new" "$STAGE/outcome"
-}
-
-fail() {
-    outcome exit=1 "error=$1"
-    exit 1
-}
 
 main() {
     local codes=(0 0 0 0) facts

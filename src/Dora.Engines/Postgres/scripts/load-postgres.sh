@@ -3,22 +3,12 @@
 # belongs to the application's role, and the servers' own roles with this cluster's passwords. With DRILL=1 it sets none, has every index checked,
 # and asks the questions in /checks. Says in $STAGE/outcome how that ended.
 set -euo pipefail
-shopt -s inherit_errexit
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/outcome.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/local-postgres.sh"
 
 readonly PGDATA=$DATA/data
-work=$(mktemp -d)
-
-outcome() {
-    printf '%s\n' "$@" >"$STAGE/outcome.new"
-    mv "$STAGE/outcome.new" "$STAGE/outcome"
-}
-
-fail() {
-    outcome exit=1 "error=${1:0:250}"
-    exit 1
-}
 
 # As Patroni makes one.
 create() {

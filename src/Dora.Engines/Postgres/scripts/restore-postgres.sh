@@ -3,19 +3,8 @@
 # only when the agent approved the stream, counts the rows on the way, and says in $STAGE/outcome how that ended, or in $OUTCOME. What it makes belongs to
 # $ROLE, or to who it logs in as.
 set -euo pipefail
-
-work=$(mktemp -d)
-
-outcome() {
-    local file=${OUTCOME:-$STAGE/outcome}
-    printf '%s\n' "$@" >"$file.new"
-    mv "$file.new" "$file"
-}
-
-fail() {
-    outcome exit=1 "error=$1"
-    exit 1
-}
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/outcome.sh"
 
 ask() {
     psql --no-psqlrc --no-password --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$1" 2>"$work/log"

@@ -1,20 +1,8 @@
 # shellcheck shell=bash
 # What the runs of pgBackRest share: sourced by backup-pgbackrest.sh and restore-pgbackrest.sh.
-# A command that fails ends what it was asked for, also within $(...).
-shopt -s inherit_errexit
 scripts=$(dirname "$0")
-work=$(mktemp -d)
-
-# outcome NAME=VALUE...: whole or not at all.
-outcome() {
-    printf '%s\n' "$@" >"$STAGE/outcome.new"
-    mv "$STAGE/outcome.new" "$STAGE/outcome"
-}
-
-fail() {
-    outcome exit=1 "error=${1:0:250}"
-    exit 1
-}
+# shellcheck source-path=SCRIPTDIR
+. "$scripts/outcome.sh"
 
 # rest COMMAND [OPTION]...: pgBackRest's exit code. What it logs, a line for each file, is a sign of life for the agent; one in a second is enough.
 rest() {
