@@ -108,7 +108,8 @@ public sealed class StageTests : IDisposable
     public async Task A_tool_that_waits_at_the_pipe_of_a_run_that_failed_is_let_go(string tool, int code)
     {
         _stage.Prepare();
-        using var process = Process.Start(new ProcessStartInfo("bash", ["-c", string.Format(CultureInfo.InvariantCulture, "{1}; code=$?; cat '{0}/verdict'; exit $code", _folder, string.Format(CultureInfo.InvariantCulture, tool, _folder))]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var commands = string.Format(CultureInfo.InvariantCulture, tool + "; code=$?; cat '{0}/verdict'; exit $code", _folder);
+        using var process = Process.Start(new ProcessStartInfo("bash", ["-c", commands]) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
         _stage.Release();
         var said = await process.StandardOutput.ReadToEndAsync(Token);
         await process.WaitForExitAsync(Token);

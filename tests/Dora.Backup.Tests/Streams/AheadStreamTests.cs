@@ -33,7 +33,7 @@ public sealed class AheadStreamTests
         await ahead.ReadExactlyAsync(buffer, Token);
 
         Assert.All(buffer, one => Assert.Equal(1, one));
-        await Assert.ThrowsAsync<SealBrokenException>(async () => await ahead.ReadAsync(buffer, Token));
+        await Assert.ThrowsAsync<SealBrokenException>(async () => await ahead.ReadExactlyAsync(buffer, Token));
     }
 
     [Fact]
