@@ -85,6 +85,12 @@ public sealed record ComplianceBackupStatus(
     IReadOnlyDictionary<string, string>? Facts = null,
     [property: Description("When all of it was last restored, and found to be what it was.")]
     DateTimeOffset? VerifiedAt = null,
+    [property: Description("Which older backups were removed after this one, by spec.backup.keep."), MaxLength(1024)]
+    string? Expiry = null,
+    [property: Description("Whether who writes backups can remove them, as it was tried after this one."), MaxLength(2048)]
+    string? Protection = null,
+    [property: Description("What was found when that was tried: versioning, object-lock, lock-mode, lock-until, delete."), MaxProperties(16)]
+    IReadOnlyDictionary<string, string>? ProtectionFacts = null,
     [property: Description("CamelCase: why it is in this phase."), MaxLength(64)]
     string? Reason = null,
     [property: Description("What is wrong, and what to do."), MaxLength(ComplianceStackStatus.LongestMessage)]

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Integration.Tests.Backups;
+using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
@@ -13,6 +14,7 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(4);
     private ObjectStoreServer _store = null!;
     private readonly string _service = $"store-{Guid.NewGuid():N}"[..12];
+    private readonly List<string> _runs = [];
     private string _bucket = "";
     private string _endpoint = "";
 
@@ -90,7 +92,7 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
         Assert.Contains("nothing was touched", failed.Status.Message, StringComparison.Ordinal);
         await cluster.ReadyAsync("cache");
         Assert.Superset(before.Acknowledged.ToHashSet(), await application.ReadAsync("before"));
-        await cluster.DeleteStackAsync("cache");
+        await DeleteAsync("cache");
     }
 
     [Fact]
@@ -129,7 +131,7 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
         await using (var again = application.Write("again"))
             await again.MoreAsync(5, _patience);
         await BackUpAsync("ledger", "postgres", "third");
-        await cluster.DeleteStackAsync("ledger");
+        await DeleteAsync("ledger");
     }
 
     private async Task PrepareAsync(string stack, string engines, string more = "")
@@ -146,6 +148,27 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
               encryption: {keySecret: {{stack}}-keys}
               {{more}}
             """);
+    }
+
+    // Records outlive their stack, and the pods of their runs go with them.
+    private async Task DeleteAsync(string stack)
+    {
+        foreach (var kind in (KubeResource[])[BackupResource.Type.Resource, RestoreResource.Type.Resource])
+        {
+            foreach (var name in _runs)
+            {
+                try
+                {
+                    await cluster.Client.DeleteAsync(kind, cluster.Namespace, name, new(Propagation: DeletePropagation.Background), TestContext.Current.CancellationToken);
+                }
+                catch (KubeNotFoundException)
+                {
+                    // One of the other kind.
+                }
+            }
+        }
+
+        await cluster.DeleteStackAsync(stack);
     }
 
     private Task SecretAsync(string name, params (string Key, string Value)[] fields) => cluster.Client.CreateAsync(
@@ -171,6 +194,7 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
 
     private Task ApplyAsync(KubeResource kind, string name, string spec)
     {
+        _runs.Add(name);
         var body = new JsonObject
         {
             ["apiVersion"] = kind.ApiVersion,

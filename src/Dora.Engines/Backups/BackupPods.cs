@@ -45,16 +45,20 @@ public static class BackupPods
     /// </summary>
     /// <param name="stack">The stack, with backups.</param>
     /// <param name="ports">Ports of the servers that copies are read from.</param>
-    public static IEnumerable<Manifest> Access(StackContext stack, IReadOnlyList<int> ports)
+    /// <param name="vault">Where Vault is, if it holds the key; or null.</param>
+    public static IEnumerable<Manifest> Access(StackContext stack, IReadOnlyList<int> ports, string? vault = null)
     {
         ArgumentNullException.ThrowIfNull(stack);
         var names = new EngineNames(stack, Role);
-        var alone = new NetworkAccess([], [], []) { Abroad = [new Uri(stack.Backup!.Destination.Endpoint).Port] };
-        return alone.Render(names, $"{stack.Name}-{AloneRole}", Selector(stack.Name, AloneRole))
+        int[] abroad = [.. ((string?[])[stack.Backup!.Destination.Endpoint, vault]).OfType<string>().Select(address => new Uri(address).Port).Distinct()];
+        var alone = new NetworkAccess([], [], []) { Abroad = abroad };
+        return (stack.Backup.Encryption.Vault is null ? Array.Empty<Manifest>() : [Manifest.Of(KubeTypes.ServiceAccounts, new(names.Meta(Account(stack)), AutomountServiceAccountToken: false))]).Concat(alone.Render(names, $"{stack.Name}-{AloneRole}", Selector(stack.Name, AloneRole))
             // A rule without a port would stand for all of them.
             .Concat((ports.Count == 0 ? alone : alone with { Serves = (new Dictionary<string, string> { [Labels.Stack] = stack.Name }, ports) }).Render(names, $"{stack.Name}-{Role}", Selector(stack.Name)))
-            .Where(manifest => manifest.Resource == KubeTypes.NetworkPolicies.Resource);
+            .Where(manifest => manifest.Resource == KubeTypes.NetworkPolicies.Resource));
     }
+
+    private static string Account(StackContext stack) => $"{stack.Name}-{Role}";
 
     // The engine's own selector does not find them: it would take them for members.
     private static Dictionary<string, string> RunLabels(string stack, BackupRun run) => new(Selector(stack, run.Command is "backup" or "record" ? Role : AloneRole))
@@ -107,6 +111,7 @@ public static class BackupPods
             InitContainers: run.Tool is null ? null : [Init(stack)],
             Containers: run.Tool is { } tool ? [AgentContainer(stack, run), ToolContainer(stack, run, tool)] : [AgentContainer(stack, run)],
             Volumes: [.. Volumes(stack.Backup!, run)],
+            ServiceAccountName: stack.Backup!.Encryption.Vault is null ? null : Account(stack),
             AutomountServiceAccountToken: false,
             EnableServiceLinks: false,
             TerminationGracePeriodSeconds: 10,
@@ -130,14 +135,17 @@ public static class BackupPods
         var backup = stack.Backup!;
         string[] staged = run.Tool is null ? [] : ["--stage", Stage];
         string[] trusted = Authority(backup.Destination) ? ["--ca", "/ca/ca.crt"] : [];
+        string[] vault = backup.Encryption.Vault?.CaSecret is null ? [] : ["--vault-ca", "/vault-ca/ca.crt"];
         return Common(stack, Agent, stack.Images.Agent) with
         {
-            Args = [run.Command, "--order", $"/order/{OrderFile}", .. staged, .. trusted],
+            Args = [run.Command, "--order", $"/order/{OrderFile}", .. staged, .. trusted, .. vault],
             VolumeMounts =
             [
                 new("order", "/order", ReadOnly: true),
                 new("store", "/var/run/dora/store", ReadOnly: true),
                 .. backup.Encryption.KeySecret is null ? Array.Empty<VolumeMount>() : [new("keys", "/var/run/dora/keys", ReadOnly: true)],
+                .. backup.Encryption.Vault is null ? Array.Empty<VolumeMount>() : [new("vault", "/var/run/secrets/vault", ReadOnly: true)],
+                .. vault.Length == 0 ? Array.Empty<VolumeMount>() : [new("vault-ca", "/vault-ca", ReadOnly: true)],
                 .. Authority(backup.Destination) ? [new("ca", "/ca", ReadOnly: true)] : Array.Empty<VolumeMount>(),
                 .. run.Tool is null ? Array.Empty<VolumeMount>() : [new("stage", Stage)],
                 new("agent-tmp", "/tmp"),
@@ -192,6 +200,14 @@ public static class BackupPods
         yield return new("store", Secret: new(destination.CredentialsSecret, DefaultMode: 288));
         if (backup.Encryption.KeySecret is { } keys)
             yield return new("keys", Secret: new(keys, DefaultMode: 288));
+        if (backup.Encryption.Vault is { } vault)
+        {
+            // The one right of this account is to log in to Vault; the API server takes no token of this audience.
+            yield return new("vault", Projected: new([new(ServiceAccountToken: new("token", 3600, "vault"))], DefaultMode: 288));
+            if (vault.CaSecret is { } signed)
+                yield return new("vault-ca", Secret: new(signed, DefaultMode: 288, Items: [new("ca.crt", "ca.crt")]));
+        }
+
         if (destination.CaSecret is { } secret)
             yield return new("ca", Secret: new(secret, DefaultMode: 288, Items: [new("ca.crt", "ca.crt")]));
         else if (destination.CaConfigMap is { } map)

@@ -39,7 +39,11 @@ public sealed partial class BackupController(RunView runs, RunCluster cluster, E
             cluster.Job(key, backup.Status?.Job),
             cluster.Of(key, KubeTypes.Pods),
             RunTurns.Before(RunTurns.Turn(backup), runs.Backups(key), runs.Restores(key)),
-            clock.GetUtcNow());
+            clock.GetUtcNow())
+        {
+            Jobs = cluster.Jobs(key, backup.Metadata),
+            Siblings = [.. runs.Backups(key).Where(other => other.Spec.Engine == backup.Spec.Engine)],
+        };
     }
 
     private void Announce(ComplianceBackup backup, ComplianceBackupStatus now)

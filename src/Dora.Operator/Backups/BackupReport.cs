@@ -28,7 +28,7 @@ internal static class BackupReport
         yield return Summary(ConditionTypes.RestoreVerified, "DrillPassed", engines.Where(Covered).Select(engine => Verified(engine, backup, observed)), "the last drill of every engine restored what had been backed up");
         if (backup.Objectives is { Count: > 0 } objectives)
             yield return Summary(ConditionTypes.RecoveryObjectivesMet, "ObjectivesMet", objectives.SelectMany(objective => Objectives(objective, engines, observed)), "restores were as quick and lost as little as asked");
-        yield return Protected(backup);
+        yield return Protected(backup, observed);
         yield return new(ConditionTypes.RestoreSegregated, Conditions.False, "LogicalOnly", "drills run in pods of their own that reach no server, and in the same cluster: restore into a cluster of your own from the same bucket to be segregated physically");
     }
 
@@ -123,12 +123,22 @@ internal static class BackupReport
         }
     }
 
-    private static Condition Protected(BackupSettings backup) => backup.Destination.Lock switch
+    private static Condition Protected(BackupSettings backup, StackObservation observed)
     {
-        { Mode: BackupLockMode.Compliance } wanted => new(ConditionTypes.BackupProtected, Conditions.Unknown, "LockUnreadable", $"backups are written with object lock for {wanted.Days} days; it was not read back yet"),
-        { } wanted => new(ConditionTypes.BackupProtected, Conditions.False, "GovernanceOnly", $"who is specially permitted removes backups before their {wanted.Days} days: use mode Compliance"),
-        _ => new(ConditionTypes.BackupProtected, Conditions.False, "DeleteAllowed", "who may write to the bucket may remove backups: give spec.backup.destination.lock, in a bucket made with object lock"),
-    };
+        // Of each engine the newest try; they write to the same bucket, and with the same credential.
+        var tried = observed.Backups.Where(one => one.Status?.Protection is not null).MaxBy(one => one.Status!.FinishedAt)?.Status;
+        if (tried is null)
+            return new(ConditionTypes.BackupProtected, Conditions.Unknown, "LockUnreadable", "it is tried after the next backup whether who writes backups can remove them");
+        if (tried.ProtectionFacts is not { } facts)
+            return new(ConditionTypes.BackupProtected, Conditions.Unknown, "LockUnreadable", tried.Protection!);
+        if (facts.GetValueOrDefault("delete") != "denied")
+            return new(ConditionTypes.BackupProtected, Conditions.False, "DeleteAllowed", tried.Protection!);
+        if (tried.Protection != BackupChores.Protected)
+            return new(ConditionTypes.BackupProtected, Conditions.False, backup.Destination.Lock?.Mode == BackupLockMode.Compliance ? "LockUnreadable" : "GovernanceOnly", tried.Protection!);
+        return backup.Destination.Lock?.Mode == BackupLockMode.Compliance
+            ? new(ConditionTypes.BackupProtected, Conditions.True, "LockCompliance", $"nobody removes a backup for {backup.Destination.Lock.Days} days: the lock was read back, and removing was tried and refused")
+            : new(ConditionTypes.BackupProtected, Conditions.False, "GovernanceOnly", "who is specially permitted removes backups before their day: use mode Compliance");
+    }
 
     private static Condition Summary(string type, string good, IEnumerable<Finding?> findings, string fine)
     {

@@ -15,7 +15,14 @@ namespace Dora.Operator.Backups;
 /// <param name="Pods">Pods of the stack.</param>
 /// <param name="Busy">Another run of the engine that goes first, or null.</param>
 /// <param name="Now">Time.</param>
-internal sealed record BackupObservation(ComplianceBackup Backup, ComplianceStack? Stack, RunEngine? Engine, Job? Job, IReadOnlyList<Pod> Pods, string? Busy, DateTimeOffset Now);
+internal sealed record BackupObservation(ComplianceBackup Backup, ComplianceStack? Stack, RunEngine? Engine, Job? Job, IReadOnlyList<Pod> Pods, string? Busy, DateTimeOffset Now)
+{
+    /// <summary>All Jobs of this backup.</summary>
+    public IReadOnlyList<Job> Jobs { get; init; } = [];
+
+    /// <summary>All backups of the stack's engine, this one among them.</summary>
+    public IReadOnlyList<ComplianceBackup> Siblings { get; init; } = [];
+}
 
 /// <summary>An engine as runs need it.</summary>
 /// <param name="Context">The stack's context.</param>
@@ -48,7 +55,8 @@ internal static class BackupRules
         var status = (observed.Backup.Status ?? new()) with { ObservedGeneration = observed.Backup.Metadata.Generation };
         return status.Phase switch
         {
-            RunPhase.Succeeded or RunPhase.Failed => After(observed.Job, status, status.FinishedAt, observed.Now),
+            RunPhase.Succeeded => BackupChores.Decide(observed, status) ?? After(observed.Jobs, status, status.FinishedAt, observed.Now),
+            RunPhase.Failed => After(observed.Jobs, status, status.FinishedAt, observed.Now),
             RunPhase.Running => Running(observed, status),
             _ => Pending(observed, status),
         };
@@ -67,9 +75,9 @@ internal static class BackupRules
             .FirstOrDefault() ?? health.Primary;
     }
 
-    /// <summary>A run that ended: its Job stays for a while.</summary>
-    public static RunDecision<TStatus> After<TStatus>(Job? job, TStatus status, DateTimeOffset? finished, DateTimeOffset now) =>
-        job is null or { Metadata.DeletionTimestamp: not null } ? new(status)
+    /// <summary>A run that ended: its Jobs stay for a while.</summary>
+    public static RunDecision<TStatus> After<TStatus>(IReadOnlyList<Job> jobs, TStatus status, DateTimeOffset? finished, DateTimeOffset now) =>
+        jobs.FirstOrDefault(job => job.Metadata.DeletionTimestamp is null) is not { } job ? new(status)
         : finished is not { } end || now - end >= Aftermath ? new(status, End: job)
         : new(status, Again: Aftermath - (now - end));
 
@@ -147,7 +155,7 @@ internal static class BackupRules
         var ordinal = ScaleIn.Ordinal(status.Source) ?? 0;
         return new(
             status.Job!,
-            new(StackResource.ApiVersion, BackupResource.Kind, backup.Metadata.Name!, backup.Metadata.Uid!, Controller: true, BlockOwnerDeletion: false),
+            Owner(backup),
             tool.Streams ? "backup" : "record",
             RunOrders.Of(stack, backup.Spec.Engine, status.Id!, tool.Content).Write(),
             Deadline(backup.Spec.Deadline))
@@ -155,6 +163,9 @@ internal static class BackupRules
             Tool = tool.Copy(new(names.MemberHost(ordinal), backup.Spec.Type, backup.Spec.Database)),
         };
     }
+
+    /// <summary>What goes with a backup.</summary>
+    public static OwnerReference Owner(ComplianceBackup backup) => new(StackResource.ApiVersion, BackupResource.Kind, backup.Metadata.Name!, backup.Metadata.Uid!, Controller: true, BlockOwnerDeletion: false);
 
     /// <summary>What is wrong with the engine that a run names, or null.</summary>
     public static (string Reason, string Message)? Engine(ComplianceStack stack, string name, RunEngine engine) =>

@@ -14,7 +14,7 @@ internal static class BackupSettingsRules
         if (spec.Backup is not { } backup)
             return [];
         return Destination(backup.Destination)
-            .Concat(Encryption(backup.Encryption))
+            .Concat(Encryption(spec, backup.Encryption))
             .Concat((backup.Schedules ?? []).SelectMany((schedule, index) => Of(spec, $"{Path}.schedules[{index}]", schedule)))
             .Concat((backup.Objectives ?? []).SelectMany((objective, index) => Of(spec, $"{Path}.objectives[{index}]", objective)))
             .Concat(Keep(backup.Keep))
@@ -32,10 +32,12 @@ internal static class BackupSettingsRules
             yield return new($"{path}.caSecret", "caSecret and caConfigMap are both given", "give one of the two");
     }
 
-    private static IEnumerable<Violation> Encryption(BackupEncryption encryption)
+    private static IEnumerable<Violation> Encryption(ComplianceStackSpec spec, BackupEncryption encryption)
     {
         if (encryption.KeySecret is null == encryption.Vault is null)
             yield return new($"{Path}.encryption", "exactly one of keySecret and vault says what seals backups", "give keySecret or vault");
+        if (encryption.Vault is { Address: null } && spec.Credentials?.Vault is null)
+            yield return new($"{Path}.encryption.vault.address", "no Vault is named", "give address, or name a Vault in spec.credentials.vault");
     }
 
     private static IEnumerable<Violation> Of(ComplianceStackSpec spec, string path, BackupSchedule schedule)

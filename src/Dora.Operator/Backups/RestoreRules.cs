@@ -32,7 +32,11 @@ internal sealed record RestoreObservation(
     IReadOnlyList<Pod> Pods,
     IReadOnlyList<PersistentVolumeClaim> Claims,
     string? Busy,
-    DateTimeOffset Now);
+    DateTimeOffset Now)
+{
+    /// <summary>All Jobs of this restore.</summary>
+    public IReadOnlyList<Job> Jobs { get; init; } = [];
+}
 
 /// <summary>What to do about a restore.</summary>
 /// <param name="Status">The new status.</param>
@@ -101,7 +105,7 @@ internal static class RestoreRules
 
     private static RestoreDecision Over(RestoreObservation observed, ComplianceRestoreStatus status)
     {
-        var after = BackupRules.After(observed.Job, status, status.FinishedAt, observed.Now);
+        var after = BackupRules.After(observed.Jobs, status, status.FinishedAt, observed.Now);
         return new(status, End: after.End, Again: after.Again);
     }
 

@@ -48,6 +48,9 @@ public sealed partial class RunCluster(KubeClient client, ClusterView view, Heal
     /// <summary>The Job of a run, or null.</summary>
     internal Job? Job(ObjectKey stack, string? name) => name is null ? null : Of(stack, KubeTypes.Jobs).FirstOrDefault(job => job.Metadata.Name == name);
 
+    /// <summary>The Jobs that an object owns.</summary>
+    internal IReadOnlyList<Job> Jobs(ObjectKey stack, ObjectMeta owner) => [.. Of(stack, KubeTypes.Jobs).Where(job => job.Metadata.Controller?.Uid == owner.Uid)];
+
     /// <summary>Makes a run's ConfigMap and its Job. Both may be there already: then an earlier pass made them, of the same order.</summary>
     internal async Task StartAsync(StackContext context, BackupRun run, CancellationToken cancellationToken)
     {

@@ -1,5 +1,6 @@
 using Dora.Api;
 using Dora.Backup.Keeping;
+using Dora.Backup.Keys;
 using Dora.Backup.Runs;
 using Dora.Backup.Store;
 using Dora.Kubernetes.Model;
@@ -33,8 +34,15 @@ internal static class RunOrders
             new(stack.Metadata.Namespace ?? "default", stack.Metadata.Name!, stack.Metadata.Uid ?? "", engine, Version(stack, engine)),
             content,
             Keep: Rules(backup.Keep),
-            TimeZone: backup.Keep?.TimeZone ?? "UTC");
+            TimeZone: backup.Keep?.TimeZone ?? "UTC",
+            Transit: Transit(stack.Spec));
     }
+
+    // The rules refuse a key of Vault without an address.
+    private static TransitOrder? Transit(ComplianceStackSpec spec) =>
+        spec.Backup!.Encryption.Vault is { } vault && (vault.Address ?? spec.Credentials?.Vault?.Address) is { } address
+            ? new(new(address), vault.Key, vault.Role, vault.AuthMount, vault.Mount, vault.Namespace ?? spec.Credentials?.Vault?.Namespace)
+            : null;
 
     private static KeepRules? Rules(BackupKeep? keep) => keep is { Any: true } ? new(keep.Last, keep.Hourly, keep.Daily, keep.Weekly, keep.Monthly, keep.Yearly) : null;
 

@@ -62,7 +62,7 @@ public static class StackPlanner
                 steps.AddRange(found.Count == 0 ? EngineSteps(engine, desired, claims[^1], observed) : Roles(engine, observed));
         }
 
-        var access = observed.Stack.Spec.Backup is null ? [] : BackupPods.Access(Context(observed.Stack, observed.Images, observed.Capabilities), [.. engines.SelectMany(engine => engine.Cluster.Backups).SelectMany(tool => tool.Ports).Distinct().Order()]).ToList();
+        var access = observed.Stack.Spec.Backup is null ? [] : BackupPods.Access(Context(observed.Stack, observed.Images, observed.Capabilities), [.. engines.SelectMany(engine => engine.Cluster.Backups).SelectMany(tool => tool.Ports).Distinct().Order()], observed.Stack.Spec.Backup.Encryption.Vault is { } transit ? transit.Address ?? observed.Stack.Spec.Credentials?.Vault?.Address : null).ToList();
         wanted.UnionWith(access.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
         if (free)
             steps.AddRange(access.Select(manifest => Apply(manifest, observed)).OfType<PlanStep.Apply>());
@@ -96,7 +96,8 @@ public static class StackPlanner
     public static IReadOnlyList<PlanStep.Prune> PlanAfterDeletion(IReadOnlyCollection<LiveObject> left)
     {
         ArgumentNullException.ThrowIfNull(left);
-        if (left.Any(live => live.Object is Pod or PersistentVolumeClaim or StatefulSet))
+        // Pods of backups belong to their records, which outlive the stack.
+        if (left.Any(live => live.Object is PersistentVolumeClaim or StatefulSet || (live.Object is Pod && live.Meta.Label(Labels.Engine) is not null)))
             return [];
         return [.. left
             .Where(live => live.Object is ConfigMap && live.Meta.OwnerReferences is null or [] && live.Meta.Annotation(Labels.AppliedHash) is null)
