@@ -1,3 +1,4 @@
+using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -132,6 +133,25 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
             await again.MoreAsync(5, _patience);
         await BackUpAsync("ledger", "postgres", "third");
         await DeleteAsync("ledger");
+    }
+
+    [Fact]
+    public async Task InfluxDB_gets_its_points_back()
+    {
+        await PrepareAsync("sensors", "{influxdb: {version: '1.6', databases: [{name: metrics}], users: [{name: telegraf, grants: [{database: metrics, access: ReadWrite}]}]}}");
+        await cluster.ReadyAsync("sensors");
+        var telegraf = await InfluxUser.OfAsync(cluster, "sensors", "telegraf");
+        await Writer.UntilDoneAsync(async _ => Assert.Equal(HttpStatusCode.NoContent, await telegraf.WriteAsync("cpu value=41 1000\ncpu value=42 2000")));
+        await BackUpAsync("sensors", "influxdb", "points");
+        Assert.Equal(HttpStatusCode.NoContent, await telegraf.WriteAsync("cpu value=43 3000"));
+
+        var restore = await RestoreAsync("sensors", "influxdb", "points-again", "{mode: InPlace, confirm: sensors}");
+        Assert.True(restore.Status!.Phase == RestorePhase.Succeeded, $"{restore.Status.Reason}: {restore.Status.Message}");
+        Assert.Equal("Verified", restore.Status.Comparison);
+        await cluster.ReadyAsync("sensors");
+        await Writer.UntilDoneAsync(async _ => Assert.Contains(",42]", await telegraf.ReadAsync(), StringComparison.Ordinal));
+        Assert.DoesNotContain(",43]", await telegraf.ReadAsync(), StringComparison.Ordinal);
+        await DeleteAsync("sensors");
     }
 
     private async Task PrepareAsync(string stack, string engines, string more = "")
