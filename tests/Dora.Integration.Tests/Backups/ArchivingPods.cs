@@ -144,7 +144,7 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     // A run has its own lock, and each member its own folders.
     private string Local(string text) => MemberFolder().Replace(
         Pods.Local(0, text.Replace("/tmp/pgbackrest", $"{Pods.Home(0)}/run-lock-{Interlocked.Increment(ref runs)}", StringComparison.Ordinal)),
-        line => $"{line.Groups[1].Value}{Pods.Home(int.Parse(line.Groups[2].ValueSpan, CultureInfo.InvariantCulture) - 1)}{line.Groups[3].Value}");
+        line => $"{line.Groups["option"].Value}{Pods.Home(int.Parse(line.Groups["number"].ValueSpan, CultureInfo.InvariantCulture) - 1)}{line.Groups["data"].Value}");
 
     private static string Password(string name) => name switch
     {
@@ -158,7 +158,7 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     private static Dictionary<string, string> Facts(AgentRun run) =>
         (run.Report["facts"]?.AsObject() ?? []).ToDictionary(fact => fact.Key, fact => (string)fact.Value!, StringComparer.Ordinal);
 
-    [GeneratedRegex("^(pg([0-9]+)-(?:path|socket-path)=).*?(/data)?$", RegexOptions.Multiline | RegexOptions.CultureInvariant, 10_000)]
+    [GeneratedRegex("^(?<option>pg(?<number>[0-9]+)-(path|socket-path)=).*?(?<data>/data)?$", RegexOptions.Multiline | RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex MemberFolder();
 }
 

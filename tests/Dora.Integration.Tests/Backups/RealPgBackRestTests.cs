@@ -1,8 +1,5 @@
-using System.Globalization;
 using Dora.Api;
-using Dora.Engines;
 using Dora.Engines.Backups;
-using Npgsql;
 using Xunit;
 
 namespace Dora.Integration.Tests.Backups;
