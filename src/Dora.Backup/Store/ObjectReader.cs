@@ -11,10 +11,9 @@ internal sealed class ObjectReader(ObjectStore store, StoredObject stored) : Rea
 
     private readonly Queue<Task<ArraySegment<byte>>> _parts = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly Chunk _current = new();
     private byte[]? _free;
     private long _asked;
-    private ArraySegment<byte> _current;
-    private int _at;
     private bool _disposed;
 
     /// <inheritdoc/>
@@ -22,21 +21,17 @@ internal sealed class ObjectReader(ObjectStore store, StoredObject stored) : Rea
     {
         if (buffer.Length == 0)
             return 0;
-        while (_at == _current.Count)
+        while (_current.IsRead)
         {
-            _free = _current.Array is { Length: PartBytes } used ? used : null;
-            (_current, _at) = (default, 0);
+            _free = _current.Replace(default) is { Length: PartBytes } used ? used : null;
             Ask();
             if (!_parts.TryPeek(out var next))
                 return 0;
-            _current = await next.WaitAsync(cancellationToken).ConfigureAwait(false);
+            _current.Replace(await next.WaitAsync(cancellationToken).ConfigureAwait(false));
             _parts.TryDequeue(out _);
         }
 
-        var count = Math.Min(buffer.Length, _current.Count - _at);
-        _current.AsMemory(_at, count).CopyTo(buffer);
-        _at += count;
-        return count;
+        return _current.Take(buffer);
     }
 
     /// <inheritdoc/>

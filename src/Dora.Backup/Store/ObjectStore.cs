@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Amazon.Runtime;
@@ -273,6 +274,29 @@ public sealed class ObjectStore : IDisposable
         {
             return exception.Response.DeleteErrors.DistinctBy(error => (error.Key, Given(error.VersionId))).ToDictionary(error => (error.Key, Given(error.VersionId)), error => error.Code ?? "");
         }
+        catch (AmazonS3Exception exception) when (exception.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented)
+        {
+            // Not every store takes many at once, or the checksum that goes with them.
+            return await DeleteEachAsync(request.Objects, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<IReadOnlyDictionary<(string Key, string? Version), string>> DeleteEachAsync(IEnumerable<KeyVersion> objects, CancellationToken cancellationToken)
+    {
+        var refused = new Dictionary<(string, string?), string>();
+        foreach (var stored in objects)
+        {
+            try
+            {
+                await _client.DeleteObjectAsync(new DeleteObjectRequest { BucketName = Location.Bucket, Key = stored.Key, VersionId = stored.VersionId }, cancellationToken).ConfigureAwait(false);
+            }
+            catch (AmazonS3Exception exception) when (exception.StatusCode == HttpStatusCode.Forbidden)
+            {
+                refused[(stored.Key, stored.VersionId)] = exception.ErrorCode;
+            }
+        }
+
+        return refused;
     }
 
     private static bool IsNotLocked(StoreException exception) =>

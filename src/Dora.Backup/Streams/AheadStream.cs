@@ -12,8 +12,7 @@ internal sealed class AheadStream : ReadOnlyStream
     private readonly Channel<ArraySegment<byte>> _read = Channel.CreateUnbounded<ArraySegment<byte>>();
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _pump;
-    private ArraySegment<byte> _current;
-    private int _at;
+    private readonly Chunk _current = new();
     private bool _disposed;
 
     /// <param name="inner">What is read; stays open.</param>
@@ -31,21 +30,16 @@ internal sealed class AheadStream : ReadOnlyStream
     {
         if (buffer.Length == 0)
             return 0;
-        while (_at == _current.Count)
+        while (_current.IsRead)
         {
             // What went wrong in the other stream is thrown here, and at its place: after all that came before.
             if (!await _read.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
                 return 0;
-            if (_current.Array is { Length: > 0 } used)
+            if (_read.Reader.TryRead(out var next) && _current.Replace(next) is { } used)
                 _free.Writer.TryWrite(used);
-            _read.Reader.TryRead(out _current);
-            _at = 0;
         }
 
-        var count = Math.Min(buffer.Length, _current.Count - _at);
-        _current.AsMemory(_at, count).CopyTo(buffer);
-        _at += count;
-        return count;
+        return _current.Take(buffer);
     }
 
     /// <inheritdoc/>
