@@ -118,8 +118,8 @@ public sealed class Neo4jCluster : IEngineCluster
 
     /// <inheritdoc/>
     public string? BackupProblem => _plan.Enterprise
-        ? "members of Neo4j serve no backups: the port for them (6362) is shut, and a restored system database belongs on every member at once; use neo4j-admin by hand (docs/backups.md)"
-        : "the Community Edition can be dumped only while it is stopped, and nothing may stop it for that; use neo4j-admin by hand (docs/backups.md)";
+        ? "members of Neo4j serve no backups: the port for them (6362) is shut, and a restored system database belongs on every member at once; use neo4j-admin by hand"
+        : "the Community Edition can be dumped only while it is stopped, and nothing may stop it for that; use neo4j-admin by hand";
 
     /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => Neo4jLogins.Of(_plan);

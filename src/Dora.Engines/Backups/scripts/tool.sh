@@ -43,6 +43,25 @@ approved() {
     [[ $(cat "$STAGE/verdict" 2>/dev/null) == ok ]]
 }
 
+# alive: tells the agent, which sees only what goes through the pipe, that the run gets on.
+alive() {
+    touch "$STAGE/alive"
+}
+
+# growing PATH COMMAND...: runs a command that writes to a file or into a folder: as long as that grows, the run is alive.
+growing() {
+    local pid seen='' now
+    "${@:2}" &
+    pid=$!
+    while kill -0 "$pid" 2>/dev/null; do
+        now=$(du -s -b "$1" | cut -f 1)
+        [[ $now == "$seen" ]] || alive
+        seen=$now
+        sleep 0.5
+    done
+    wait "$pid"
+}
+
 # checks: what the restored data answers to the questions in $CHECKS, as facts. The engine's ask_check FILE DATABASE answers one.
 checks() {
     local file name database got

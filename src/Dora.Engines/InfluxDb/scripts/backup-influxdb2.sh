@@ -13,7 +13,7 @@ problem() {
 main() {
     local buckets
     mkdir "$work/backup"
-    influx backup "$work/backup" >"$work/log" 2>&1
+    growing "$work/backup" influx backup "$work/backup" >"$work/log" 2>&1
     buckets=$(cat "$work"/backup/*.manifest | grep -o '"bucketName": *"[^_"][^"]*"' | wc -l) || fail "influx backup wrote no manifest of any bucket"
     tar -C "$work/backup" -cf - . >"$STAGE/data" 2>"$work/log"
     outcome exit=0 "count:buckets=$buckets"

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # Sourced by restore-influxdb1.sh: what each line of the stream becomes. Arguments are percent-encoded.
 
+: "${work:?a folder for this script alone}"
+
 # say STATEMENT: has it done.
 say() {
     echo "$1" | ask >/dev/null || refused "$(status): ${1%% WITH PASSWORD*}"

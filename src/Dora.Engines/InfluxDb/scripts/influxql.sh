@@ -2,6 +2,7 @@
 # Sourced. Speaks to an InfluxDB 1.x at $HOST:$PORT as user $INFLUX_USERNAME with $INFLUX_PASSWORD, which go by a pipe and never as arguments; without a user,
 # as nobody. $ADDRESS is where $HOST is, where no DNS knows it. $TLS_CA says whom to believe; without it: no TLS. HTTP 1.0: the end of an answer is the end of the connection, and answers of any size flow.
 
+: "${work:?a folder for this script alone}"
 here=$(dirname "${BASH_SOURCE[0]}")
 
 # talk: sends what stands on standard input, and writes what comes back.
@@ -28,6 +29,8 @@ post() {
 # at all, and a connection that broke looks like one that ended: one statement more is said, and only if that is answered were all others.
 question() {
     { cat && echo 'SHOW DATABASES'; } | LC_ALL=C awk -f "$here/influx-form.awk" >"$work/question"
+    # A run that asks is alive: no question takes longer than five minutes.
+    touch "$STAGE/alive"
 }
 
 # rows [ALL]: puts the question; writes the rows of the answer, each field percent-encoded and followed by a bar, with ALL those of the last statement too.

@@ -32,6 +32,7 @@ start() {
     server=$!
     until databases >"$work/databases"; do
         kill -0 "$server" 2>/dev/null || fail "influxd: $(tail -n 1 "$work/server")"
+        alive
         sleep 0.2
     done
 }
@@ -104,7 +105,10 @@ main() {
     rm -rf "$arriving"
     mkdir "$arriving"
     start
-    LC_ALL=C awk -v script="$0" -v batch="$work/batch" -f "$here/influx-lines.awk" <"$STAGE/data" || { approved && exit 1 || fail "the stream broke off"; }
+    if ! LC_ALL=C awk -v script="$0" -v batch="$work/batch" -f "$here/influx-lines.awk" <"$STAGE/data"; then
+        approved || fail "the stream broke off"
+        exit 1
+    fi
     approved || fail "the stream broke off"
     # What counts is what a server finds on the volume.
     stop

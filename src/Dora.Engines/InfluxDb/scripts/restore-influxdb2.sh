@@ -39,6 +39,7 @@ start() {
     server=$!
     until curl -sf -m 5 -o /dev/null "$INFLUX_HOST/api/v2/setup"; do
         kill -0 "$server" 2>/dev/null || fail "influxd ended: $(tail -n 1 "$work/server")"
+        alive
         sleep 0.2
     done
 }
@@ -92,7 +93,7 @@ main() {
     approved || fail "the stream broke off"
     start
     set_up || fail "influxd could not be set up"
-    influx restore --full "$DATA/incoming" >"$work/log" 2>&1
+    growing "$arriving" influx restore --full "$DATA/incoming" >"$work/log" 2>&1
     rm -rf "$DATA/incoming"
     # What counts is what a server finds on the volume.
     stop

@@ -1,6 +1,6 @@
 // One step of a restore, on a server that only this pod reaches and that knows no users yet. Ends with 0 when it is done.
 const fs = require('fs');
-const { STEP, REPLICA_SET, MEMBER, PORT, ADMIN_PASSWORD, CHECK, DATABASE } = process.env;
+const { STAGE, STEP, REPLICA_SET, MEMBER, PORT, ADMIN_PASSWORD, CHECK, DATABASE } = process.env;
 const on = (name) => db.getSiblingDB(name);
 
 const steps = {
@@ -28,6 +28,7 @@ const steps = {
       if (name === 'local') continue;
       const { cursor } = on(name).runCommand({ listCollections: 1, filter: { type: 'collection' }, cursor: { batchSize: 100000 } });
       for (const collection of cursor.firstBatch) {
+        fs.writeFileSync(`${STAGE}/alive`, '');
         if (on(name).runCommand({ validate: collection.name }).valid !== true) throw new Error(`${name}.${collection.name} is not valid`);
       }
     }

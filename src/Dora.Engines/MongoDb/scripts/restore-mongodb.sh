@@ -21,6 +21,7 @@ step() {
 until_done() {
     until step "$1" >"$work/step" 2>&1; do
         kill -0 "$server" 2>/dev/null || fail "mongod ended: $(tail -n 1 "$work/server")"
+        alive
         sleep 0.5
     done
 }
@@ -67,7 +68,9 @@ main() {
     mkdir "$arriving"
     start --replSet "$REPLICA_SET"
     until_done found
-    if ! restore; then
+    : >"$work/log"
+    # It tells of its progress every few seconds, also while it builds indexes.
+    if ! growing "$work/log" restore; then
         approved || fail "the stream broke off"
         exit 1
     fi
