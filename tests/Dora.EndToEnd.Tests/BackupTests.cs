@@ -27,10 +27,10 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
         _bucket = await _store.BucketAsync();
         // A Service without pods leads out of the cluster: certificates are known by names.
         var port = _store.Endpoint.Port;
-        await CreateAsync(KubeTypes.Services.Resource, new() { ["spec"] = new JsonObject { ["ports"] = new JsonArray(new JsonObject { ["port"] = port }) } });
+        await CreateAsync(KubeTypes.Services.Resource, new() { ["spec"] = new JsonObject { ["ports"] = new JsonArray(new JsonObject { ["port"] = port, ["protocol"] = "TCP" }) } });
         await CreateAsync(new("", "v1", "endpoints", "Endpoints"), new()
         {
-            ["subsets"] = new JsonArray(new JsonObject { ["addresses"] = new JsonArray(new JsonObject { ["ip"] = address }), ["ports"] = new JsonArray(new JsonObject { ["port"] = port }) }),
+            ["subsets"] = new JsonArray(new JsonObject { ["addresses"] = new JsonArray(new JsonObject { ["ip"] = address }), ["ports"] = new JsonArray(new JsonObject { ["port"] = port, ["protocol"] = "TCP" }) }),
         });
         _endpoint = $"https://{host}:{port}";
     }
