@@ -79,7 +79,7 @@ public sealed record ComplianceBackupStatus(
     string? ManifestSha256 = null,
     [property: Description("Version of the manifest in the bucket."), MaxLength(128)]
     string? ManifestVersion = null,
-    [property: Description("Which key sealed it."), MaxLength(128)]
+    [property: Description("Which key sealed it."), MaxLength(300)]
     string? KeyId = null,
     [property: Description("What the engine says of the data: log position, versions, and the fingerprint (count:NAME, digest:NAME)."), MaxProperties(64)]
     IReadOnlyDictionary<string, string>? Facts = null,

@@ -22,6 +22,9 @@ public sealed record BackupTool(string Content, IReadOnlyList<BackupType> Types,
     /// <summary>Whether the data goes through the agent; false: the tool stores it by itself, and the agent only writes the manifest.</summary>
     public bool Streams { get; init; } = true;
 
+    /// <summary>Whether any time between the backup's end and the end of the log can be restored.</summary>
+    public bool PointInTime { get; init; }
+
     /// <summary>Ports of the servers that a copy is read from.</summary>
     public IReadOnlyList<int> Ports { get; init; } = [];
 

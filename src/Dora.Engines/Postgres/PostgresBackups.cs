@@ -16,7 +16,7 @@ internal static class PostgresBackups
     [
         .. !PgBackRest.Serves(plan) ? [] : new BackupTool[]
         {
-            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, Forget = state, Ports = [PgBackRest.Port] },
+            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, PointInTime = true, Forget = state, Ports = [PgBackRest.Port] },
         },
         new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state, Ports = [PostgresPlan.Port] },
     ];

@@ -127,8 +127,10 @@ internal static class RestoreRules
             return Fail("NoBackup", problem);
         if (backup.Spec.Engine != spec.Engine)
             return Fail("OtherEngine", $"{backup.Metadata.Name} holds {backup.Spec.Engine}, and {spec.Engine} is to be restored");
-        if (Tool(from, backup) is null)
+        if (Tool(from, backup) is not { } tool)
             return Fail("NotSupported", $"{spec.Engine} of {spec.Stack} cannot lay down {backup.Status!.Content} of {backup.Metadata.Name}");
+        if (Outside(observed, backup, tool) is { } outside)
+            return Fail("OutsideWindow", outside);
         if (observed.Busy is { } busy)
             return Wait("Busy", $"waits for {busy}: one run of an engine at a time");
         var chosen = Begin(status with { Backup = backup.Metadata.Name, BackupId = backup.Status!.Id, StartedAt = BackupRules.Whole(observed.Now) }, spec.Target.Mode == RestoreMode.Drill ? RestorePhase.Restoring : RestorePhase.Verifying, observed);
@@ -280,6 +282,20 @@ internal static class RestoreRules
             ? $"no backup of {spec.Engine} of {spec.Stack} has succeeded: create a ComplianceBackup"
             : $"no backup of {spec.Engine} was done by {limit:O}: the oldest ended at {usable.Min(backup => backup.Status!.FinishedAt):O}";
         return newest;
+    }
+
+    // What was archived is known by the last probe, and by the last backup, which waits for the log that it needs.
+    private static string? Outside(RestoreObservation observed, ComplianceBackup backup, BackupTool tool)
+    {
+        var spec = observed.Restore.Spec;
+        if (spec.Source.PointInTime is not { } point)
+            return null;
+        if (!tool.PointInTime)
+            return $"backups of {spec.Engine} hold one moment each, and no log: name a backup instead of a time; {backup.Metadata.Name} is of {backup.Status!.StartedAt:u}";
+        var (begin, end) = (backup.Status!.FinishedAt, observed.Backups.Where(other => other.Spec.Engine == spec.Engine && other.Status?.Phase == RunPhase.Succeeded).Max(other => other.Status!.FinishedAt));
+        if (observed.From!.Health?.Archive?.Archived is { } archived && archived > end)
+            end = archived;
+        return point >= begin && point <= end ? null : $"{point:u} is outside of what can be restored from {backup.Metadata.Name}: {begin:u} to {end:u}";
     }
 
     private static ComplianceBackup? Chosen(RestoreObservation observed, ComplianceRestoreStatus status) =>

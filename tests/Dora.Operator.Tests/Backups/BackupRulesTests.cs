@@ -120,10 +120,59 @@ public sealed class BackupRulesTests
     [Fact]
     public void What_is_over_costs_no_writes()
     {
-        var stored = BackupWorld.Stored("first", _world.Now) with { };
+        var stored = BackupWorld.Stored("first", _world.Now);
+        stored = stored with { Status = stored.Status! with { Protection = BackupChores.Protected } };
         var settled = BackupRules.Decide(_world.Of(stored)).Status;
         Assert.Equal(settled, BackupRules.Decide(_world.Of(stored with { Status = settled })).Status);
         Assert.Null(BackupRules.Decide(_world.Of(stored with { Status = settled })).Again);
+    }
+
+    [Fact]
+    public void After_the_newest_backup_old_ones_go_and_then_it_is_tried_whether_they_could_be_removed()
+    {
+        _world.Stack = BackupWorld.Read(BackupWorld.Settings + "\nkeep: {last: 2}");
+        var stored = BackupWorld.Stored("first", _world.Now);
+        var decision = BackupRules.Decide(_world.Of(stored));
+        Assert.Equal("expire", decision.Start!.Command);
+        Assert.Contains("\"last\":2", decision.Start.Order, StringComparison.Ordinal);
+
+        var report = BackupWorld.Report();
+        report["facts"] = new JsonObject { ["kept"] = "2", ["removed"] = "5" };
+        var (job, pod) = BackupWorld.Ended(decision.Start.Name, report.ToJsonString());
+        decision = BackupRules.Decide(_world.Of(stored with { Status = decision.Status }, job, pod));
+        Assert.Equal("kept 2, removed 5", decision.Status.Expiry);
+
+        decision = BackupRules.Decide(_world.Of(stored with { Status = decision.Status }));
+        Assert.Equal("protect", decision.Start!.Command);
+        (job, pod) = BackupWorld.Ended(decision.Start.Name, BackupWorld.Report(true, "NotProtected", "enable versioning").ToJsonString());
+        decision = BackupRules.Decide(_world.Of(stored with { Status = decision.Status }, job, pod));
+        Assert.Equal(("enable versioning", RunPhase.Succeeded), (decision.Status.Protection, decision.Status.Phase));
+        Assert.Null(BackupRules.Decide(_world.Of(stored with { Status = decision.Status })).Start);
+    }
+
+    [Fact]
+    public void Chores_are_done_after_the_newest_backup_only_and_that_of_the_lock_once_a_day()
+    {
+        var older = BackupWorld.Stored("older", _world.Now.AddHours(-2));
+        _world.Backups.Add(BackupWorld.Stored("newer", _world.Now));
+        Assert.Null(BackupRules.Decide(_world.Of(older)).Start);
+
+        _world.Backups.Clear();
+        _world.Backups.Add(older with { Status = older.Status! with { Protection = BackupChores.Protected } });
+        Assert.Null(BackupRules.Decide(_world.Of(BackupWorld.Stored("newer", _world.Now))).Start);
+        Assert.Equal("protect", BackupRules.Decide(_world.Of(BackupWorld.Stored("next", _world.Now.AddDays(1)))).Start!.Command);
+    }
+
+    [Fact]
+    public void A_chore_that_fails_leaves_the_backup_as_good_as_it_was()
+    {
+        _world.Stack = BackupWorld.Read(BackupWorld.Settings + "\nkeep: {last: 2}");
+        var stored = BackupWorld.Stored("first", _world.Now);
+        var begun = BackupRules.Decide(_world.Of(stored));
+        var (job, pod) = BackupWorld.Ended(begun.Start!.Name, BackupWorld.Report(false, "StoreDenied", "grant s3:DeleteObject").ToJsonString());
+        var status = BackupRules.Decide(_world.Of(stored with { Status = begun.Status }, job, pod)).Status;
+        Assert.Equal(RunPhase.Succeeded, status.Phase);
+        Assert.Contains("grant s3:DeleteObject", status.Expiry, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -76,7 +76,7 @@ internal sealed class BackupWorld
     public static Job Running(string job) => new(new(Name: job, Namespace: "compliance", Uid: $"uid-{job}"));
 
     public BackupObservation Of(ComplianceBackup backup, Job? job = null, Pod? pod = null, string? busy = null) =>
-        new(backup, Stack, Engine(), job, pod is null ? [] : [pod], busy, Now);
+        new(backup, Stack, Engine(), job, pod is null ? [] : [pod], busy, Now) { Jobs = job is null ? [] : [job], Siblings = [.. Backups.Where(other => other.Metadata.Name != backup.Metadata.Name), backup] };
 
     public static JsonObject Report(bool succeeded = true, string reason = "Completed", string message = "") => new()
     {

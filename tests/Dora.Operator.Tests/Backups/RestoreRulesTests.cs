@@ -179,6 +179,14 @@ public sealed class RestoreRulesTests
         Assert.Contains("the oldest ended at", status.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_point_in_time_is_refused_where_there_is_no_log()
+    {
+        var status = Decide(BackupWorld.Restore(InPlace, new(PointInTime: _world.Now.AddHours(-1)))).Status;
+        Assert.Equal((RestorePhase.Failed, "OutsideWindow"), (status.Phase, status.Reason));
+        Assert.Contains("name a backup instead of a time", status.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("missing", "there is no ComplianceBackup")]
     [InlineData("failed", "is Failed, not Succeeded")]
