@@ -76,7 +76,7 @@ public sealed partial class BackupToolTests
         Assert.Equal(server.Resources!.Limits!["memory"], cluster.Backups[0].LayDown(new(true, new Dictionary<string, string>())).Resources!.Limits!["memory"]);
     }
 
-    [GeneratedRegex("(?<=\\$here/|\\$\\(dirname \"\\$0\"\\)/)[a-z0-9-]+[.][a-z]+")]
+    [GeneratedRegex("(?<=\\$here/|\\$\\(dirname \"\\$0\"\\)/)[a-z0-9-]+[.][a-z]+", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 10_000)]
     private static partial Regex Named();
 
     private static IEnumerable<ToolContainer> Containers(BackupTool tool) =>
