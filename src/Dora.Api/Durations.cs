@@ -13,7 +13,7 @@ public static partial class Durations
             return null;
         double seconds = 0;
         foreach (Match part in Part().Matches(text))
-            seconds += double.Parse(part.Groups[1].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture) * Seconds(part.Groups[2].Value[0]);
+            seconds += double.Parse(part.Groups["count"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture) * Seconds(part.Groups["unit"].Value[0]);
         // A century is more than any deadline, and less than what dates take.
         return seconds is > 0 and <= 100.0 * 365 * 86_400 ? TimeSpan.FromSeconds(seconds) : null;
     }
@@ -43,9 +43,9 @@ public static partial class Durations
         _ => 1,
     };
 
-    [GeneratedRegex("^([0-9]{1,9}[ywdhms]){1,8}$", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("^(?:[0-9]{1,9}[ywdhms]){1,8}$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Whole();
 
-    [GeneratedRegex("([0-9]+)([ywdhms])", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("(?<count>[0-9]+)(?<unit>[ywdhms])", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex Part();
 }

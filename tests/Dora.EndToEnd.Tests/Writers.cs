@@ -193,7 +193,7 @@ internal sealed class PostgresApplication(string connection, Action<SslClientAut
             await using var command = source.CreateCommand("SELECT clock_timestamp()");
             now = (DateTime)(await command.ExecuteScalarAsync(token))!;
         });
-        return now;
+        return new DateTimeOffset(now);
     }
 
     private async Task RunAsync(string statement, CancellationToken cancellationToken)

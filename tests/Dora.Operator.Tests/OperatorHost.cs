@@ -3,7 +3,6 @@ using Dora.Api;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Cli;
 using Dora.Operator.Credentials;
-using Dora.Operator.Stacks;
 using Dora.Testing;
 using Dora.Testing.ApiServer;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -1,7 +1,4 @@
 using Dora.Api;
-using Dora.Backup.Runs;
-using Dora.Kubernetes.Model;
-using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Backups;
 

@@ -1,5 +1,4 @@
 using Dora.Api;
-using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Microsoft.Extensions.Logging;

@@ -1,5 +1,4 @@
 using Dora.Api;
-using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Microsoft.Extensions.Logging;
@@ -63,7 +62,8 @@ public sealed partial class RestoreController(RunView runs, RunCluster cluster, 
             [.. cluster.Of(source, KubeTypes.Pods).Union(cluster.Of(target, KubeTypes.Pods))],
             [.. cluster.Of(target, KubeTypes.PersistentVolumeClaims).Where(claim => claim.Metadata.Label(Labels.Engine) == engine)],
             RunTurns.Before(RunTurns.Turn(restore), runs.Backups(target), runs.Restores(target).Union(runs.Restores(source))),
-            clock.GetUtcNow()) { Jobs = cluster.Jobs(source, restore.Metadata) };
+            clock.GetUtcNow())
+        { Jobs = cluster.Jobs(source, restore.Metadata) };
     }
 
     private void Announce(ComplianceRestore restore, ComplianceRestoreStatus now)

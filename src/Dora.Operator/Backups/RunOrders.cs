@@ -3,7 +3,6 @@ using Dora.Backup.Keeping;
 using Dora.Backup.Keys;
 using Dora.Backup.Runs;
 using Dora.Backup.Store;
-using Dora.Kubernetes.Model;
 
 namespace Dora.Operator.Backups;
 

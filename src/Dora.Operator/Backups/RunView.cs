@@ -1,6 +1,5 @@
 using Dora.Api;
 using Dora.Kubernetes.Client;
-using Dora.Kubernetes.Model;
 using Dora.Kubernetes.Runtime;
 using Microsoft.Extensions.Logging;
 

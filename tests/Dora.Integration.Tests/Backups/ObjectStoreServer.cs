@@ -3,12 +3,11 @@ using Amazon.S3;
 using Amazon.S3.Model;
 using Dora.Backup.Store;
 using Dora.Testing;
-using Xunit;
 
 namespace Dora.Integration.Tests.Backups;
 
 /// <summary>A real object store (Ceph's S3 gateway, <c>hack/object-store.sh</c>) over TLS.</summary>
-public sealed class ObjectStoreServer : IAsyncLifetime
+public sealed class ObjectStoreServer : Xunit.IAsyncLifetime
 {
     private readonly string[] options = [];
 
@@ -107,8 +106,8 @@ public sealed class ObjectStoreServer : IAsyncLifetime
 }
 
 /// <summary>Tests of backups share one store, one class after the other: some of them end it for a moment.</summary>
-[CollectionDefinition(Name)]
-public sealed class ObjectStoreTests : ICollectionFixture<ObjectStoreServer>
+[Xunit.CollectionDefinition(Name)]
+public sealed class ObjectStoreTests : Xunit.ICollectionFixture<ObjectStoreServer>
 {
     public const string Name = "object store";
 }

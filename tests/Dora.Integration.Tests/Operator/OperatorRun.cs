@@ -6,7 +6,6 @@ using Dora.Kubernetes.Model;
 using Dora.Operator;
 using Dora.Operator.Access;
 using Dora.Operator.Cli;
-using Dora.Operator.Stacks;
 using Dora.Testing;
 using Dora.Testing.ApiServer.Contract;
 using Xunit;

@@ -2,7 +2,6 @@ using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Backups;
-using Dora.Kubernetes.Model;
 using Dora.Operator.Backups;
 
 namespace Dora.Operator.Tests.Backups;
