@@ -14,7 +14,7 @@ internal static class BackupReport
     /// <summary>Entries of the status; null where the stack has no backups.</summary>
     public static BackupsStatus? Entries(StackPlan plan, StackObservation observed) => observed.Stack.Spec.Backup is null
         ? null
-        : new([.. plan.Engines.Select(engine => Entry(engine.Engine.Name, observed))], plan.Schedules);
+        : new([.. plan.Engines.Select(engine => Entry(engine.Engine.Name, observed))], plan.Schedules.Count > 0 ? plan.Schedules : null);
 
     /// <summary>The conditions; none where the stack has no backups.</summary>
     public static IEnumerable<Condition> Judge(StackPlan plan, BackupsStatus? entries, StackObservation observed, IReadOnlyDictionary<string, EngineHealth> health)

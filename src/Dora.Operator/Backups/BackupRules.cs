@@ -1,4 +1,5 @@
 using Dora.Api;
+using Dora.Backup.Runs;
 using Dora.Backup.Sets;
 using Dora.Engines;
 using Dora.Engines.Backups;
@@ -144,7 +145,7 @@ internal static class BackupRules
             ManifestSha256 = report.Manifest,
             ManifestVersion = report.ManifestVersion,
             KeyId = report.KeyId,
-            Facts = report.Facts,
+            Facts = Facts(report),
         });
     }
 
@@ -184,6 +185,9 @@ internal static class BackupRules
     /// <summary>Names of Jobs end at 63 characters, and those of their pods are longer.</summary>
     public static string JobName(string run, string what, string id) =>
         $"{run[..Math.Min(run.Length, 36)].TrimEnd('-', '.')}-{what}-{PodDefaults.Hash(run, what, id)[..8]}".Replace('.', '-');
+
+    /// <summary>Facts as status shows them: an old API server takes an empty text for nothing, and refuses it.</summary>
+    public static IReadOnlyDictionary<string, string>? Facts(RunReport? report) => report?.Facts?.Where(fact => fact.Value.Length > 0).ToDictionary();
 
     /// <summary>A time as status shows it.</summary>
     public static DateTimeOffset Whole(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());

@@ -187,7 +187,7 @@ internal static class RestoreRules
         var end = RunEnd.Of(observed.Job, observed.Pods);
         if (end is null)
             return new(status with { Reason = "Restoring", Message = drill ? "restores into a throw-away instance" : "lays the data down" }, Again: BackupRules.Look);
-        status = status with { Facts = end.Report?.Facts, Comparison = end.Report?.Comparison?.ToString() };
+        status = status with { Facts = BackupRules.Facts(end.Report), Comparison = end.Report?.Comparison?.ToString() };
         if (!end.Succeeded)
             return new(Failed(status, end.Reason, drill ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
         return drill ? Done(observed, status) : new(Begin(status, RestorePhase.Starting, observed), End: observed.Job);

@@ -93,7 +93,7 @@ public sealed partial class RunCluster(KubeClient client, ClusterView view, Heal
         where TStatus : class
     {
         var status = JsonSerializer.SerializeToNode(wanted, json);
-        if (old is not null && JsonNode.DeepEquals(JsonSerializer.SerializeToNode(old, json), status))
+        if (old is not null && StatusComparison.Same(JsonSerializer.SerializeToNode(old, json), status))
             return false;
         var meta = value.Metadata;
         var body = new JsonObject

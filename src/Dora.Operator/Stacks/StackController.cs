@@ -97,7 +97,7 @@ public sealed partial class StackController(
     private async Task WriteStatusAsync(ObjectKey key, ComplianceStack stack, ComplianceStackStatus status, CancellationToken cancellationToken)
     {
         var wanted = JsonSerializer.SerializeToNode(status, ApiJson.Wire.ComplianceStackStatus);
-        if (stack.Status is { } current && JsonNode.DeepEquals(JsonSerializer.SerializeToNode(current, ApiJson.Wire.ComplianceStackStatus), wanted))
+        if (stack.Status is { } current && StatusComparison.Same(JsonSerializer.SerializeToNode(current, ApiJson.Wire.ComplianceStackStatus), wanted))
             return;
         var body = new JsonObject
         {

@@ -91,6 +91,6 @@ internal sealed class BackupWorld
         ["objects"] = 1,
         ["manifest"] = new string('a', 64),
         ["keyId"] = "current",
-        ["facts"] = new JsonObject { ["count:keys"] = "10" },
+        ["facts"] = new JsonObject { ["count:keys"] = "10", ["prior-label"] = "" },
     };
 }
