@@ -1,6 +1,6 @@
 namespace Dora.Integration.Tests.Crds;
 
-/// <summary>A stack that must be refused.</summary>
+/// <summary>A stack, or another of our kinds, that must be refused.</summary>
 /// <param name="Title">What is wrong with it.</param>
 /// <param name="Spec">Its spec.</param>
 /// <param name="Field">Where the answer says the error is; empty where it names none.</param>
@@ -10,6 +10,9 @@ namespace Dora.Integration.Tests.Crds;
 /// <param name="Code">Status code.</param>
 public sealed record RefusedStack(string Title, string Spec, string Field, string Message, string? Before = null, string Name = "payments", int Code = 422)
 {
+    /// <summary>Its kind.</summary>
+    public string Kind { get; init; } = "ComplianceStack";
+
     public override string ToString() => Title;
 }
 
@@ -151,6 +154,7 @@ internal static class StackRows
         new("mode removed", Redis(""), "spec.engines.redis.mode", Mode, Redis("mode: Standalone")),
         new("mode added", Redis("mode: Sentinel"), "spec.engines.redis.mode", Mode, Redis("")),
         .. PodRows.All,
+        .. BackupRows.All,
         .. Neo4j.Neo4jRows.All,
         .. MongoDb.MongoDbRows.All,
     ];
@@ -178,6 +182,7 @@ internal static class StackRows
         ("engine removed", Engines("redis: {mode: Standalone}, postgres: {}"), Postgres("")),
         ("tier raised", Redis("mode: Sentinel"), "{tier: Production, engines: {redis: {mode: Sentinel}}}"),
         .. PodRows.Allowed,
+        .. BackupRows.Allowed,
         .. MongoDb.MongoDbRows.Allowed,
     ];
 

@@ -10,14 +10,14 @@ namespace Dora.Integration.Tests.Crds;
 [Collection("crd-server")]
 public sealed class StackValidationTests(CrdServer server)
 {
-    public static TheoryData<string> Files => [.. CrdServer.Files.Select(file => Path.GetFileName(file))];
+    public static TheoryData<string> Files => [.. CrdServer.Files.Select(file => System.IO.Path.GetFileName(file))];
 
     public static TheoryData<string> Refused => [.. StackRows.All.Select(row => row.Title)];
 
     public static TheoryData<string> Allowed => [.. StackRows.Allowed.Select(row => row.Title)];
 
     public static TheoryData<string> Samples =>
-        [.. Directory.GetFiles(Path.Combine(GoldenFile.RepositoryRoot, "config", "samples"), "*.yaml").Select(file => Path.GetFileName(file)).Where(file => file != "kustomization.yaml")];
+        [.. Directory.GetFiles(System.IO.Path.Combine(GoldenFile.RepositoryRoot, "config", "samples"), "*.yaml").Select(file => System.IO.Path.GetFileName(file)).Where(file => file != "kustomization.yaml")];
 
     [Theory]
     [MemberData(nameof(Files))]
@@ -34,7 +34,7 @@ public sealed class StackValidationTests(CrdServer server)
     [MemberData(nameof(Samples))]
     public async Task A_sample_is_accepted(string file)
     {
-        foreach (var sample in KubeYaml.ReadAll(await File.ReadAllTextAsync(Path.Combine(GoldenFile.RepositoryRoot, "config", "samples", file), RawClient.Token)))
+        foreach (var sample in KubeYaml.ReadAll(await File.ReadAllTextAsync(System.IO.Path.Combine(GoldenFile.RepositoryRoot, "config", "samples", file), RawClient.Token)))
         {
             if ((string?)sample!["kind"] != "ComplianceStack")
                 continue;
@@ -49,8 +49,8 @@ public sealed class StackValidationTests(CrdServer server)
     {
         var row = StackRows.All.Single(row => row.Title == title);
         var answer = row.Before is null
-            ? await SendAsync(HttpMethod.Post, Stacks("default", "&dryRun=All"), row.Name, row.Spec)
-            : await UpdateAsync(row.Name, row.Before, row.Spec);
+            ? await SendAsync(HttpMethod.Post, Path(row.Kind, "default", "&dryRun=All"), row.Name, row.Spec, kind: row.Kind)
+            : await UpdateAsync(row.Name, row.Before, row.Spec, row.Kind);
         answer.Must(row.Code);
         if (row.Field.Length == 0)
             Assert.Contains(row.Message, answer.Message, StringComparison.Ordinal);
@@ -73,30 +73,32 @@ public sealed class StackValidationTests(CrdServer server)
     [Fact]
     public void Every_rule_of_the_schema_has_a_row()
     {
-        var rules = CrdServer.Files.SelectMany(file => CrdServer.Read(file)["spec"]!["versions"]!.AsArray())
-            .SelectMany(version => SchemaRule.Of(version!["schema"]!["openAPIV3Schema"]!)).ToList();
+        var rules = CrdServer.Files.Select(CrdServer.Read)
+            .SelectMany(definition => definition["spec"]!["versions"]!.AsArray().SelectMany(version => SchemaRule.Of(version!["schema"]!["openAPIV3Schema"]!)).Select(rule => (Kind: (string)definition["spec"]!["names"]!["kind"]!, rule.Field, rule.Message))).ToList();
         Assert.NotEmpty(rules);
-        var without = rules.Where(rule => !StackRows.All.Any(row => rule.Field == row.Field.Replace("[0]", "[*]", StringComparison.Ordinal) && row.Message == rule.Message)).ToList();
+        var without = rules.Where(rule => !StackRows.All.Any(row => rule.Kind == row.Kind && rule.Field == row.Field.Replace("[0]", "[*]", StringComparison.Ordinal) && row.Message == rule.Message)).ToList();
         Assert.True(without.Count == 0, $"no row of {nameof(StackRows)} for\n{string.Join('\n', without)}");
     }
 
     // Updates need a stack that is really there; each has a name space of its own, so that rows do not meet.
-    private async Task<ApiAnswer> UpdateAsync(string name, string before, string after)
+    private async Task<ApiAnswer> UpdateAsync(string name, string before, string after, string kind = "ComplianceStack")
     {
         var ns = $"ns-{Guid.NewGuid():N}";
-        var stack = (await SendAsync(HttpMethod.Post, Stacks(ns), name, before)).Must(201);
-        return await SendAsync(HttpMethod.Put, Stacks(ns, name: name), name, after, stack.Version);
+        var old = (await SendAsync(HttpMethod.Post, Path(kind, ns), name, before, kind: kind)).Must(201);
+        return await SendAsync(HttpMethod.Put, Path(kind, ns, name: name), name, after, old.Version, kind);
     }
 
     // As YAML, so that a field given twice reaches the server.
-    private Task<ApiAnswer> SendAsync(HttpMethod method, string path, string name, string spec, string version = "") => server.Api.Send(
+    private Task<ApiAnswer> SendAsync(HttpMethod method, string path, string name, string spec, string version = "", string kind = "ComplianceStack") => server.Api.Send(
         method,
         path,
-        $$"""{apiVersion: dora-operator.io/v1alpha1, kind: ComplianceStack, metadata: {name: {{name}}, resourceVersion: '{{version}}'}, spec: {{spec}}}""",
+        $$"""{apiVersion: dora-operator.io/v1alpha1, kind: {{kind}}, metadata: {name: {{name}}, resourceVersion: '{{version}}'}, spec: {{spec}}}""",
         "application/yaml");
 
-    private static string Stacks(string ns, string query = "", string name = "") =>
-        $"/apis/dora-operator.io/v1alpha1/namespaces/{ns}/compliancestacks/{name}".TrimEnd('/') + $"?fieldValidation=Strict{query}";
+    private static string Stacks(string ns, string query = "", string name = "") => Path("ComplianceStack", ns, query, name);
+
+    private static string Path(string kind, string ns, string query = "", string name = "") =>
+        $"/apis/dora-operator.io/v1alpha1/namespaces/{ns}/{kind.ToLowerInvariant()}s/{name}".TrimEnd('/') + $"?fieldValidation=Strict{query}";
 }
 
 /// <summary>A CEL rule and where its refusal points at.</summary>

@@ -1,0 +1,62 @@
+namespace Dora.Integration.Tests.Crds;
+
+/// <summary>Every bad input of backups and restores that the schema or its CEL rules can catch.</summary>
+internal static class BackupRows
+{
+    private const string Store = "destination: {endpoint: 'https://s3.example', bucket: backups, credentialsSecret: store}";
+    private const string Keys = "encryption: {keySecret: keys}";
+    private const string OverHttp = "endpoint must begin with https://: over http everybody on the way reads the names of the backups and may change answers; insecure: true permits it";
+    private const string OneKey = "give keySecret or vault, one of the two";
+    private const string OneAuthority = "give caSecret or caConfigMap, not both";
+    private const string VaultOverHttp = "address must begin with https://: over http everybody on the way reads the token and the passwords";
+    private const string KeepsNothing = "these rules would keep nothing: give last, hourly, daily, weekly, monthly or yearly, or leave keep out to keep everything";
+    private const string FixedBackup = "a backup's spec cannot be changed: create another ComplianceBackup";
+    private const string FixedRestore = "a restore's spec cannot be changed: create another ComplianceRestore";
+    private const string Confirm = "a restore in place replaces the data of the stack: give its name in confirm";
+    private const string NewStack = "stack is needed with mode NewStack, and belongs to no other mode";
+
+    public static IReadOnlyList<RefusedStack> All { get; } =
+    [
+        Stack("a store over http", $"destination: {{endpoint: 'http://s3.example', bucket: backups, credentialsSecret: store}}, {Keys}", "destination.endpoint", OverHttp),
+        Stack("a store that is no address", $"destination: {{endpoint: s3.example, bucket: backups, credentialsSecret: store}}, {Keys}", "destination.endpoint", "should match"),
+        Stack("two authorities of a store", $"destination: {{endpoint: 'https://s3.example', bucket: backups, credentialsSecret: store, caSecret: a, caConfigMap: b}}, {Keys}", "destination", OneAuthority),
+        Stack("a bucket that none can be called", $"destination: {{endpoint: 'https://s3.example', bucket: Backups, credentialsSecret: store}}, {Keys}", "destination.bucket", "should match"),
+        Stack("a prefix with a slash at its end", $"destination: {{endpoint: 'https://s3.example', bucket: backups, prefix: eu/, credentialsSecret: store}}, {Keys}", "destination.prefix", "should match"),
+        Stack("a store without credentials", $"destination: {{endpoint: 'https://s3.example', bucket: backups}}, {Keys}", "destination.credentialsSecret", "Required value"),
+        Stack("a lock of no day", $"destination: {{endpoint: 'https://s3.example', bucket: backups, credentialsSecret: store, lock: {{mode: Compliance, days: 0}}}}, {Keys}", "destination.lock.days", "should be greater than or equal to 1"),
+        Stack("backups that nothing seals", Store, "encryption", "Required value"),
+        Stack("no key", $"{Store}, encryption: {{}}", "encryption", OneKey),
+        Stack("two keys", $"{Store}, encryption: {{keySecret: keys, vault: {{key: default.backups, role: backup}}}}", "encryption", OneKey),
+        Stack("a key of a Vault over http", $"{Store}, encryption: {{vault: {{key: default.backups, role: backup, address: 'http://vault:8200'}}}}", "encryption.vault.address", VaultOverHttp),
+        Stack("a schedule with seconds", $"{Store}, {Keys}, schedules: [{{name: nightly, cron: '0 0 2 * * *'}}]", "schedules[0].cron", "should match"),
+        Stack("a schedule in a zone that is no name", $"{Store}, {Keys}, schedules: [{{name: nightly, cron: '0 2 * * *', timeZone: '+02:00'}}]", "schedules[0].timeZone", "should match"),
+        Stack("a schedule of an unknown type", $"{Store}, {Keys}, schedules: [{{name: nightly, cron: '0 2 * * *', type: Differential}}]", "schedules[0].type", "supported values"),
+        Stack("a deadline that is no duration", $"{Store}, {Keys}, schedules: [{{name: nightly, cron: '0 2 * * *', deadline: soon}}]", "schedules[0].deadline", "should match"),
+        Stack("rules that keep nothing", $"{Store}, {Keys}, keep: {{last: 0}}", "keep", KeepsNothing),
+        Stack("a drill without a time", $"{Store}, {Keys}, drills: {{}}", "drills.cron", "Required value"),
+        Backup("a backup without an engine", "{stack: payments}", "spec.engine", "Required value"),
+        Backup("a backup of an unknown type", "{stack: payments, engine: redis, type: Some}", "spec.type", "supported values"),
+        Backup("another engine for a backup", "{stack: payments, engine: redis}", "spec", FixedBackup, "{stack: payments, engine: postgres}"),
+        Restore("a restore in place that nobody confirmed", "{stack: payments, engine: redis, source: {}, target: {mode: InPlace}}", "spec.target.confirm", Confirm),
+        Restore("a new stack without a name", "{stack: payments, engine: redis, source: {}, target: {mode: NewStack}}", "spec.target", NewStack),
+        Restore("a drill into a stack", "{stack: payments, engine: redis, source: {}, target: {mode: Drill, stack: other}}", "spec.target", NewStack),
+        Restore("a restore to no time", "{stack: payments, engine: redis, source: {pointInTime: yesterday}, target: {mode: Drill}}", "spec.source.pointInTime", "must be of type date-time"),
+        Restore("another source for a restore", "{stack: payments, engine: redis, source: {}, target: {mode: Drill}}", "spec", FixedRestore, "{stack: payments, engine: redis, source: {backup: a}, target: {mode: Drill}}"),
+    ];
+
+    /// <summary>Updates that must be accepted: title, spec before, spec after.</summary>
+    public static IReadOnlyList<(string Title, string Before, string After)> Allowed { get; } =
+    [
+        ("backups come and go", Spec($"{Store}, {Keys}, schedules: [{{name: nightly, cron: '30 2 * * *', timeZone: Europe/Berlin}}], objectives: [{{engine: redis, rpo: 24h, rto: 1h30m}}], keep: {{last: 3, yearly: 7}}, drills: {{cron: '0 4 * * 6', checks: [{{name: orders, engine: redis, query: GET orders, expect: '7'}}]}}"), "{tier: Development, engines: {redis: {}}}"),
+        ("a key of Vault takes the place of a Secret's", Spec($"{Store}, {Keys}"), Spec($"{Store}, encryption: {{vault: {{key: default.backups, role: backup, address: 'https://vault.vault:8200'}}}}")),
+        ("a store over http that is permitted", Spec($"{Store}, {Keys}"), Spec($"destination: {{endpoint: 'http://s3.example:9000', bucket: backups, credentialsSecret: store, insecure: true}}, {Keys}")),
+    ];
+
+    private static string Spec(string backup) => $"{{tier: Development, engines: {{redis: {{}}}}, backup: {{{backup}}}}}";
+
+    private static RefusedStack Stack(string title, string backup, string field, string message) => new(title, Spec(backup), $"spec.backup.{field}", message);
+
+    private static RefusedStack Backup(string title, string spec, string field, string message, string? before = null) => new(title, spec, field, message, before) { Kind = "ComplianceBackup" };
+
+    private static RefusedStack Restore(string title, string spec, string field, string message, string? before = null) => new(title, spec, field, message, before) { Kind = "ComplianceRestore" };
+}
