@@ -10,6 +10,7 @@ using Dora.Kubernetes.Model;
 namespace Dora.EndToEnd.Tests;
 
 /// <summary>Real pods back up into a real object store beside the cluster, and restore from it.</summary>
+[Collection(SharedStackTests.Name)]
 public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(4);
@@ -72,7 +73,11 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
 
         await using (var after = application.Write("after"))
             await after.MoreAsync(5, _patience);
-        var restore = await RestoreAsync("cache", "redis", "in-place", "{mode: InPlace, confirm: cache}");
+        // The operator dies in the middle of it, and the next one goes on.
+        var restoring = RestoreAsync("cache", "redis", "in-place", "{mode: InPlace, confirm: cache}");
+        await cluster.UntilAsync(RestoreResource.Type, "in-place", now => now.Status?.Phase is RestorePhase.Stopping or RestorePhase.Restoring, _patience, "in the middle");
+        await cluster.KillOperatorAsync();
+        var restore = await restoring;
         Assert.Equal((RestorePhase.Succeeded, "Verified"), (restore.Status!.Phase, restore.Status.Comparison));
         await cluster.ReadyAsync("cache");
         application = await RedisApplication.ConnectAsync(cluster, "cache");

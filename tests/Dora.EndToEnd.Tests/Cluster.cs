@@ -147,6 +147,13 @@ public sealed class Cluster : IAsyncLifetime
     public Task<T> GetAsync<T>(KubeType<T> type, string name)
         where T : class, IKubeObject => Client.GetAsync(type, _namespace, name, TestContext.Current.CancellationToken);
 
+    /// <summary>Kills the operator; another pod takes its place.</summary>
+    public async Task KillOperatorAsync()
+    {
+        await foreach (var pod in Client.ListAsync(KubeTypes.Pods, OperatorNamespace, new(LabelSelector: OperatorSelector), TestContext.Current.CancellationToken))
+            await Client.DeleteAsync(KubeTypes.Pods.Resource, OperatorNamespace, pod.Metadata.Name!, new(GracePeriodSeconds: 0), TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Kills a pod as a power cut would: no grace.</summary>
     public Task KillAsync(string pod) => Client.DeleteAsync(KubeTypes.Pods.Resource, _namespace, pod, new(GracePeriodSeconds: 0), TestContext.Current.CancellationToken);
 

@@ -65,8 +65,7 @@ public sealed class RollTests(Cluster cluster)
         var firstReplica = before.Values.Select(pod => pod.Metadata.Name!).Where(name => name != primary).Max()!;
         await cluster.PatchSpecAsync(SharedStack.Name, "{engines: {redis: {resources: {cpu: 80m}}}}");
         var first = await cluster.UntilAsync(KubeTypes.Pods, firstReplica, pod => !before.ContainsKey(pod.Metadata.Uid!), _patience, "restarted by the roll");
-        await foreach (var pod in cluster.Client.ListAsync(KubeTypes.Pods, Cluster.OperatorNamespace, new(LabelSelector: Cluster.OperatorSelector), TestContext.Current.CancellationToken))
-            await cluster.Client.DeleteAsync(KubeTypes.Pods.Resource, Cluster.OperatorNamespace, pod.Metadata.Name!, new(GracePeriodSeconds: 0), TestContext.Current.CancellationToken);
+        await cluster.KillOperatorAsync();
 
         await _shared.ReadyAsync();
         var after = await PodsAsync("redis");

@@ -53,8 +53,8 @@ def facts(stanza, label):
         "lsn-stop": backup["lsn"]["stop"],
         "wal-start": backup["archive"]["start"],
         "wal-stop": backup["archive"]["stop"],
-        "size": backup["info"]["size"],
-        "stored": backup["info"]["repository"]["delta"],
+        "bytes": backup["info"]["size"],
+        "stored-bytes": backup["info"]["repository"]["delta"],
         "window-from": moment(first["timestamp"]["stop"]),
     }
 
