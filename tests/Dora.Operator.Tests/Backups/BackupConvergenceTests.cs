@@ -73,7 +73,10 @@ public sealed class BackupConvergenceTests
         await host.ConvergedAsync("shop");
         Create(host, RestoreResource.Type.Resource, "undo", new()
         {
-            ["stack"] = "shop", ["engine"] = "redis", ["source"] = new JsonObject(), ["target"] = new JsonObject { ["mode"] = "InPlace", ["confirm"] = "shop" },
+            ["stack"] = "shop",
+            ["engine"] = "redis",
+            ["source"] = new JsonObject(),
+            ["target"] = new JsonObject { ["mode"] = "InPlace", ["confirm"] = "shop" },
         });
         await host.UntilAsync(() => Reason(host, RestoreResource.Type.Resource, "undo") == "NoBackup");
         Assert.Equal(3, (int)host.Find(KubeTypes.StatefulSets.Resource, "shop-redis")!["spec"]!["replicas"]!);
