@@ -75,7 +75,7 @@ public sealed record BackupEncryption(
 /// <summary>A key of Vault's transit engine.</summary>
 [Cel("!has(self.address) || self.address.startsWith('https://') || self.address.matches('^http://(localhost|127[.][0-9.]+|\\\\[::1\\\\])(:[0-9]+)?/?$')", VaultSettings.UnsafeAddress, FieldPath = ".address")]
 public sealed record BackupTransit(
-    [property: Description("Name of the key. It begins with the stack's namespace and a dot."), Pattern(VaultDatabaseRole.NamePattern), MaxLength(253)]
+    [property: Description("Name of the key."), Pattern(VaultDatabaseRole.NamePattern), MaxLength(253)]
     string Key,
     [property: Description("Role of the auth method that the pods of backups log in to, as the service account STACK-backup."), Pattern("^[A-Za-z0-9_.-]+$"), MaxLength(128)]
     string Role,
