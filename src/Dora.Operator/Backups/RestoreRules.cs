@@ -181,7 +181,7 @@ internal static class RestoreRules
             var tool = Tool(drill ? observed.From! : observed.To!, backup);
             if (tool is null)
                 return new(Failed(status, "NotSupported", $"{spec.Engine} cannot lay down {backup.Status!.Content}", observed.Now));
-            return new(status, Run(observed, status, tool.Streams ? "restore" : "follow", tool, drill ? PodDefaults.Scratch("data") : new("data", PersistentVolumeClaim: new(DataClaim(observed)))), Again: BackupRules.Look);
+            return new(status, Run(observed, status, tool.Streams ? "restore" : "follow", tool, drill ? Scratch(observed) : new("data", PersistentVolumeClaim: new(DataClaim(observed)))), Again: BackupRules.Look);
         }
 
         var end = RunEnd.Of(observed.Job, observed.Pods);
@@ -311,6 +311,10 @@ internal static class RestoreRules
     private static IEnumerable<Pod> Members(RestoreObservation observed) => observed.Pods.Where(pod =>
         pod.Metadata.Label(Labels.Stack) == TargetName(observed.Restore) && pod.Metadata.Label(Labels.Engine) == observed.Restore.Spec.Engine
         && observed.Workload is { } workload && pod.Metadata.OwnerReferences?.Any(owner => owner.Uid == workload.Metadata.Uid) == true);
+
+    // No larger than a member's volume: what grows beyond that would take the node's disk from others.
+    private static Volume Scratch(RestoreObservation observed) =>
+        PodDefaults.Scratch("data", limit: observed.Workload?.Spec?.VolumeClaimTemplates?.FirstOrDefault()?.Spec?.Resources?.Requests?.GetValueOrDefault("storage"));
 
     private static string DataClaim(RestoreObservation observed) => observed.Claims.Single().Metadata.Name!;
 

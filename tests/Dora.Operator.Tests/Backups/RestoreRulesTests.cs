@@ -133,7 +133,8 @@ public sealed class RestoreRulesTests
         var decision = Decide(BackupWorld.Restore(drill, status: status));
 
         Assert.True(decision.Start!.Drill);
-        Assert.NotNull(decision.Start.Data!.EmptyDir);
+        // It takes no more of a node's disk than a member's volume has.
+        Assert.Equal("1Gi", decision.Start.Data!.EmptyDir!.SizeLimit);
         Assert.Null(RestoreRules.Holds("shop", "redis", [BackupWorld.Restore(drill, status: status)]));
         var labels = Engines.Backups.BackupPods.Render(_world.Engine().Context, decision.Start).Spec!.Template.Metadata.Labels!;
         // Servers let in pods of another name.
