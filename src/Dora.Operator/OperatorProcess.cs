@@ -59,7 +59,7 @@ internal sealed partial class OperatorProcess : IDisposable
         _announcements = new(_queue.Add, logs.CreateLogger<EngineAnnouncements>());
         var health = new HealthStore();
         var transport = new TransportStore(clock);
-        _metrics = new(health);
+        _metrics = new(health, () => _view.Stacks);
         _vault = new(client, options.Vault ?? VaultAccess.None, _queue.Add, clock, logs.CreateLogger<VaultCredentials>());
         _signatures = new(_vault.Clients, _queue.Add, clock, logs.CreateLogger<VaultSignatures>());
         _logins = new(_vault.Clients, _queue.Add, clock, logs.CreateLogger<DatabaseLoginSource>());
