@@ -314,7 +314,7 @@ internal static class RestoreRules
 
     // No larger than a member's volume: what grows beyond that would take the node's disk from others.
     private static Volume Scratch(RestoreObservation observed) =>
-        PodDefaults.Scratch("data", limit: observed.Workload?.Spec?.VolumeClaimTemplates?.FirstOrDefault()?.Spec?.Resources?.Requests?.GetValueOrDefault("storage"));
+        PodDefaults.Scratch("data", limit: observed.Workload?.Spec?.VolumeClaimTemplates is [{ } template, ..] ? template.Spec?.Resources?.Requests?.GetValueOrDefault("storage") : null);
 
     private static string DataClaim(RestoreObservation observed) => observed.Claims.Single().Metadata.Name!;
 
