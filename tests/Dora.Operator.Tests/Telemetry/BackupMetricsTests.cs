@@ -1,4 +1,3 @@
-using Dora.Api;
 using Dora.Operator.Stacks;
 using Dora.Operator.Telemetry;
 using Dora.Operator.Tests.Backups;
