@@ -5,7 +5,7 @@ using Dora.Kubernetes.Schema;
 
 namespace Dora.Api;
 
-/// <summary>One backup of one engine: made by a schedule, by somebody, or found in the bucket. The record that auditors keep.</summary>
+/// <summary>One backup of one engine: made by a schedule or by somebody. The record that auditors keep.</summary>
 [Description("One backup of one engine of a ComplianceStack.")]
 public sealed record ComplianceBackup(
     ObjectMeta Metadata,
@@ -26,9 +26,7 @@ public sealed record ComplianceBackupSpec(
     [property: Description("Only this database, of type Dump."), MinLength(1), MaxLength(128)]
     string? Database = null,
     [property: Description("A run that takes longer is ended, and has failed."), Duration]
-    string Deadline = "6h",
-    [property: Description("Set where the backup was found in the bucket: its ID there. Nothing runs."), Pattern("^[0-9]{8}t[0-9]{6}z-[a-z0-9]+$"), MaxLength(40)]
-    string? Found = null);
+    string Deadline = "6h");
 
 /// <summary>How far a run is.</summary>
 [JsonConverter(typeof(EnumNames<RunPhase>))]

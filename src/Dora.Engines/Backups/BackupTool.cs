@@ -30,9 +30,6 @@ public sealed record BackupTool(string Content, IReadOnlyList<BackupType> Types,
 
     /// <summary>State of the servers outside of their volumes, such as an election's: it goes while they are stopped for a restore.</summary>
     public IReadOnlyList<(KubeResource Resource, string Name)> Forget { get; init; } = [];
-
-    /// <summary>Prefixes of facts that say what is in the data: a restore must show the same. <c>count:NAME</c>, <c>digest:NAME</c>.</summary>
-    public static IReadOnlyList<string> Fingerprint { get; } = ["count:", "digest:"];
 }
 
 /// <summary>What a copy is asked for.</summary>

@@ -38,7 +38,7 @@ internal static class BackupChores
     private static string? Next(BackupObservation observed, ComplianceBackupStatus status, BackupSettings backup)
     {
         var done = observed.Siblings.Where(sibling => sibling.Status is { Phase: RunPhase.Succeeded, Id: not null }).ToList();
-        if (observed.Backup.Spec.Found is not null || done.MaxBy(sibling => sibling.Status!.StartedAt)?.Metadata.Uid != observed.Backup.Metadata.Uid)
+        if (done.MaxBy(sibling => sibling.Status!.StartedAt)?.Metadata.Uid != observed.Backup.Metadata.Uid)
             return null;
         if (status.Expiry is null && backup.Keep is { Any: true })
             return Expire;

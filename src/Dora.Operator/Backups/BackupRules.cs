@@ -88,8 +88,6 @@ internal static class BackupRules
         RunDecision<ComplianceBackupStatus> Wait(string reason, string message) => new(status with { Reason = reason, Message = message }, Again: Look);
         RunDecision<ComplianceBackupStatus> Fail(string reason, string message) => new(Failed(status, reason, message, observed.Now));
 
-        if (spec.Found is { } found)
-            return Wait("Found", $"backup {found} is in the bucket; nothing runs");
         if (observed.Stack is not { } stack || observed.Engine is not { } engine)
             return Wait("StackMissing", $"there is no ComplianceStack {spec.Stack} in this namespace; create it, or delete this backup");
         if (Engine(stack, spec.Engine, engine) is { } refusal)
