@@ -20,6 +20,9 @@ public static class ConditionTypes
     /// <summary>The API server refuses to delete the stack; there only while <c>spec.deletionProtection</c> is true.</summary>
     public const string DeletionProtected = "DeletionProtected";
 
+    /// <summary>The data of every member that tells has room in its volume.</summary>
+    public const string VolumesSufficient = "VolumesSufficient";
+
     /// <summary>Every port of every server speaks TLS and nothing else, as measured.</summary>
     public const string EncryptedInTransit = "EncryptedInTransit";
 

@@ -65,7 +65,16 @@ public sealed record MemberHealth(
     bool Synchronous = false,
     bool PendingRestart = false,
     double? LagSeconds = null,
-    MemberRepair? Repair = null);
+    MemberRepair? Repair = null)
+{
+    /// <summary>How full the volume of its data is; null where the server does not tell.</summary>
+    public VolumeUse? Volume { get; init; }
+}
+
+/// <summary>How full a volume is, by the word of the server that writes there: nothing else of the operator's looks into volumes.</summary>
+/// <param name="UsedBytes">Bytes that its data takes, the log included, as far as the server counts them.</param>
+/// <param name="TotalBytes">Size of the file system, where the server looks at it; null: the claim's is to be taken.</param>
+public sealed record VolumeUse(long UsedBytes, long? TotalBytes = null);
 
 /// <summary>A member that cannot follow by itself, and what was tried.</summary>
 /// <param name="Since">Since when, as far as this operator has seen; null: it follows, or is on its way.</param>

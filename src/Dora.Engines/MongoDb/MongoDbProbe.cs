@@ -64,7 +64,7 @@ internal static class MongoDbProbe
             : MemberRole.Unknown;
         var lag = role == MemberRole.Replica ? findings?.LagOf(name) : role == MemberRole.Primary ? 0 : (double?)null;
         var detail = answer.Problem ?? Detail(answer, role, primary, findings, lag);
-        return new(name, role, detail is null, Connections: answer.Connections, Detail: detail, LagSeconds: lag);
+        return new(name, role, detail is null, Connections: answer.Connections, Detail: detail, LagSeconds: lag) { Volume = answer.Volume };
     }
 
     private static string? Detail(MongoDbAnswer answer, MemberRole role, MongoDbAnswer? primary, MongoDbFindings? findings, double? lag)
@@ -123,7 +123,11 @@ internal static class MongoDbProbe
             await MongoDbTopology.LogInAsync(plan, target, client, cancellationToken).ConfigureAwait(false);
             var build = await client.RunAsync("admin", new() { { "buildInfo", 1 } }, cancellationToken).ConfigureAwait(false);
             var status = await client.RunAsync("admin", StatusCommand(), cancellationToken).ConfigureAwait(false);
-            return new(member, hello, build.Text("version"), (int?)status.Document("connections")?.Integer("current"), null);
+            var stored = await client.RunAsync("admin", new() { { "dbStats", 1 } }, cancellationToken).ConfigureAwait(false);
+            return new(member, hello, build.Text("version"), (int?)status.Document("connections")?.Integer("current"), null)
+            {
+                Volume = stored.Integer("fsUsedSize") is { } used && stored.Integer("fsTotalSize") is > 0 and var total ? new(used, total) : null,
+            };
         }
         catch (MongoException exception)
         {
@@ -181,4 +185,8 @@ internal static class MongoDbProbe
 /// <param name="Version">Version of the server; one that knows no users tells none.</param>
 /// <param name="Connections">Client connections.</param>
 /// <param name="Problem">Why it could not be asked.</param>
-internal sealed record MongoDbAnswer(MemberPod Member, MongoHello? Hello, string? Version, int? Connections, string? Problem);
+internal sealed record MongoDbAnswer(MemberPod Member, MongoHello? Hello, string? Version, int? Connections, string? Problem)
+{
+    /// <summary>How full its file system is (MongoDB manual, dbStats: <c>fsUsedSize</c>, <c>fsTotalSize</c>); null when it does not say.</summary>
+    public VolumeUse? Volume { get; init; }
+}

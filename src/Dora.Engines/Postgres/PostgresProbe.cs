@@ -23,6 +23,7 @@ internal static class PostgresProbe
         if (Late(health, configuration, loaded, target) is { } late)
             health = health with { Needs = [.. health.Needs, $"{PostgresCommands.Reload}/{late}"] };
         health = health with { Archive = PostgresArchive.Judge(sql?.Archiver, target.Before?.Archive) };
+        health = health with { Members = [.. health.Members.Select(member => loaded?.GetValueOrDefault(member.Pod).DataBytes is { } bytes ? member with { Volume = new(bytes) } : member)] };
         if (sql?.Declared is { } declared)
             health = PostgresLogins.Complete(plan, health, declared, target);
         var paused = (bool?)configuration?["pause"] == true;

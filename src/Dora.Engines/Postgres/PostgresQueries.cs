@@ -55,12 +55,15 @@ internal static class PostgresQueries
         try
         {
             await using var source = PostgresSql.Source(plan, target, member);
-            await using var command = source.CreateCommand("SELECT current_setting($1, true), current_setting($2, true)");
+            await using var command = source.CreateCommand("""
+                SELECT current_setting($1, true), current_setting($2, true),
+                       (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint + (SELECT coalesce(sum(size), 0) FROM pg_ls_waldir())::bigint
+                """);
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PostgresParameters.Mark });
             command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = PatroniTls.Mark });
             await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-            return new(reader.IsDBNull(0) ? null : reader.GetString(0), reader.IsDBNull(1) ? null : reader.GetString(1));
+            return new(reader.IsDBNull(0) ? null : reader.GetString(0), reader.IsDBNull(1) ? null : reader.GetString(1), reader.IsDBNull(2) ? null : reader.GetInt64(2));
         }
         catch (Exception exception) when (exception is NpgsqlException or TimeoutException or IOException or OperationCanceledException or InvalidOperationException or CryptographicException)
         {
@@ -94,7 +97,8 @@ internal static class PostgresQueries
 /// <summary>What a member has loaded.</summary>
 /// <param name="Parameters">Value of <see cref="PostgresParameters.Mark"/>; null when it has none, or does not say.</param>
 /// <param name="Peers">Value of <see cref="PatroniTls.Mark"/>, likewise.</param>
-internal readonly record struct LoadedMarks(string? Parameters, string? Peers);
+/// <param name="DataBytes">Bytes of its databases and of its WAL; null when it does not say.</param>
+internal readonly record struct LoadedMarks(string? Parameters, string? Peers, long? DataBytes = null);
 
 /// <summary>What the primary said over SQL.</summary>
 /// <param name="Connections">Client connections.</param>

@@ -51,13 +51,14 @@ internal static class ClusterProbe
             return new(member.Pod.Name, MemberRole.Unknown, false, Detail: member.Problem);
         if (!view.Joined(member))
             return new(member.Pod.Name, MemberRole.Unknown, false, Connections: info.Clients, Detail: view.Stays(member) ? "knows no other member yet" : "has left the cluster");
-        var detail = !answer.StateOk ? "sees a cluster that is down" : null;
+        var detail = !answer.StateOk ? "sees a cluster that is down" : info.Unwritten;
+        var volume = new VolumeUse(info.DataBytes);
         if (answer.Self.Master)
-            return new(member.Pod.Name, MemberRole.Primary, detail is null, 0, Connections: info.Clients, Detail: detail);
+            return new(member.Pod.Name, MemberRole.Primary, detail is null, 0, Connections: info.Clients, Detail: detail) { Volume = volume };
         var master = view.Find(answer.Self.MasterId);
         long? lag = master is null ? null : Math.Max(0, master.Answer!.Info.Offset - info.Offset);
         detail ??= !info.LinkUp ? "has no link to its master" : lag > RedisProbe.LagLimit ? $"is more than {RedisProbe.LagLimit >> 20} MiB behind" : null;
-        return new(member.Pod.Name, MemberRole.Replica, detail is null, lag, Connections: info.Clients, Detail: detail);
+        return new(member.Pod.Name, MemberRole.Replica, detail is null, lag, Connections: info.Clients, Detail: detail) { Volume = volume };
     }
 
     private static async Task<ClusterMember> AskAsync(RedisAdmin admin, MemberPod member, CancellationToken cancellationToken)

@@ -109,15 +109,15 @@ internal static class RedisProbe
         if (answer.Info is not { } info)
             return new(name, MemberRole.Unknown, false, Detail: answer.Problem);
         if (name == primary)
-            return new(name, MemberRole.Primary, true, 0, Connections: info.Clients);
+            return new(name, MemberRole.Primary, info.Unwritten is null, 0, Connections: info.Clients, Detail: info.Unwritten) { Volume = new(info.DataBytes) };
         long? lag = offset is { } written ? Math.Max(0, written - info.Offset) : null;
         var detail = info.Loading ? "is loading its data"
             : info.Role != MemberRole.Replica ? "does not follow the master yet"
             : primary is not null && Astray(answer, primary) ? $"follows {info.MasterHost} instead of the master"
             : !info.LinkUp ? "has no link to the master"
             : lag > LagLimit ? $"is more than {LagLimit >> 20} MiB behind"
-            : null;
-        return new(name, MemberRole.Replica, detail is null, lag, Connections: info.Clients, Detail: detail);
+            : info.Unwritten;
+        return new(name, MemberRole.Replica, detail is null, lag, Connections: info.Clients, Detail: detail) { Volume = new(info.DataBytes) };
     }
 
     private static async Task<RedisAnswer> AskAsync(RedisAdmin admin, MemberPod member, CancellationToken cancellationToken)

@@ -19,6 +19,7 @@ public sealed class StackEvents(EventRecorder recorder)
         Unprotected(stack, now);
         Unencrypted(stack, now);
         Unsegmented(stack, now);
+        Filling(stack, now);
         IdleClients(stack, now);
         Authority(stack, report);
         Certificates(stack, now);
@@ -80,6 +81,13 @@ public sealed class StackEvents(EventRecorder recorder)
     {
         var before = stack.Status?.Conditions.Find(ConditionTypes.NetworkSegmented);
         if (now.Conditions.Find(ConditionTypes.NetworkSegmented) is { Status: Conditions.False } condition && condition.Message != before?.Message)
+            Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
+    }
+
+    private void Filling(ComplianceStack stack, ComplianceStackStatus now)
+    {
+        var before = stack.Status?.Conditions.Find(ConditionTypes.VolumesSufficient);
+        if (now.Conditions.Find(ConditionTypes.VolumesSufficient) is { Status: Conditions.False } condition && condition.Message != before?.Message)
             Record(stack, KubeEventType.Warning, condition.Reason, "Probe", condition.Message);
     }
 

@@ -43,6 +43,7 @@ public static class StackStatus
             new(ConditionTypes.Compliant, Conditions.Unknown, "NotEvaluated", "no control has been evaluated yet"),
             .. Protection(observed),
             .. plan.Engines.Count > 0 ? [Transport.EncryptionRules.Encrypted(plan, observed.Ports)] : Array.Empty<Condition>(),
+            .. VolumePressure.Judge(plan, observed, health) is { } volumes ? [volumes] : Array.Empty<Condition>(),
             .. segmented is null ? [] : new[] { segmented },
             .. Certificates.CertificateRegister.Judge(plan.Certificates, observed, report),
             .. LoginRules.Condition(VaultRules.Condition(observed, plan), plan, observed) is { } credentials ? [credentials] : Array.Empty<Condition>(),

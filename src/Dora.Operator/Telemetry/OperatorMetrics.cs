@@ -28,6 +28,11 @@ public sealed class OperatorMetrics : IDisposable
                 new Measurement<long>(member.LagBytes!.Value, new("namespace", item.Stack.Namespace), new("stack", item.Stack.Name), new("engine", item.Engine), new("pod", member.Pod)))),
             description: "Bytes a member is behind the primary.");
         _meter.CreateObservableGauge(
+            "dora_member_data_bytes",
+            () => health.All.SelectMany(item => item.Health.Members.Where(member => member.Volume is not null).Select(member =>
+                new Measurement<long>(member.Volume!.UsedBytes, new("namespace", item.Stack.Namespace), new("stack", item.Stack.Name), new("engine", item.Engine), new("pod", member.Pod)))),
+            description: "Bytes that the data of a member takes of its volume, by its own word.");
+        _meter.CreateObservableGauge(
             "dora_backup_last_success_timestamp_seconds",
             () => Backups(stacks(), engine => engine.BackupAt?.ToUnixTimeSeconds()),
             description: "Unix time of the state that the newest backup of an engine holds; 0 while there is none.");

@@ -56,6 +56,15 @@ public sealed class RealInflux1Tests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_server_tells_how_much_its_shards_take()
+    {
+        await pod.StartAsync();
+        var before = Assert.Single((await pod.ConvergeAsync()).Members).Volume!.UsedBytes;
+        Assert.True(await WritesAsync("writer", "metrics"));
+        Assert.InRange(Assert.Single((await pod.ProbeAsync()).Members).Volume!.UsedBytes, before + 1, before + (1 << 20));
+    }
+
+    [Fact]
     public async Task Nobody_becomes_administrator_without_the_password()
     {
         await pod.StartAsync();

@@ -170,6 +170,16 @@ public sealed class ReplicaSetTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Each_member_tells_how_full_its_file_system_is()
+    {
+        Found(3);
+        await ConvergeAsync(Plan(new(Instances: 3)));
+        _pods["payments-mongodb-1"].UsedBytes = 900_000_000;
+        var health = await ProbeAsync(Plan(new(Instances: 3)));
+        Assert.Equal([new VolumeUse(100_000_000, 1 << 30), new(900_000_000, 1 << 30), new(100_000_000, 1 << 30)], health.Members.Select(member => member.Volume));
+    }
+
+    [Fact]
     public async Task An_upgrade_raises_compatibility_when_the_last_member_runs_the_new_version()
     {
         Found(3, "7.0.14");

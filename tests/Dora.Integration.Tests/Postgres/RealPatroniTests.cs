@@ -59,6 +59,15 @@ public sealed class RealPatroniTests(PatroniPods pods) : IClassFixture<PatroniPo
     }
 
     [Fact]
+    public async Task Every_member_tells_how_much_its_databases_and_its_log_take()
+    {
+        var before = await PostgresProbe.RunAsync(pods.Plan, pods.Target, Token);
+        await ExecuteAsync(Roles().Primary, "CREATE TABLE IF NOT EXISTS ballast AS SELECT string_agg(md5(i::text), '') AS text FROM generate_series(1, 500000) i; ALTER TABLE ballast ALTER text SET STORAGE EXTERNAL; CREATE TABLE IF NOT EXISTS heavy AS SELECT text || 'x' AS text FROM ballast");
+        var after = await pods.UntilAsync(health => health.Members.All(member => member is { Serving: true, LagBytes: 0 }));
+        Assert.All(before.Members.Zip(after.Members), member => Assert.InRange(member.Second.Volume!.UsedBytes - member.First.Volume!.UsedBytes, 10 << 20, 1 << 30));
+    }
+
+    [Fact]
     public async Task Patroni_keeps_a_primary_from_beginning_anew()
     {
         var (primary, _) = Roles();

@@ -79,6 +79,23 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
         Assert.Equal("normal 1073741824 536870912 30 slave 268435456 67108864 60 pubsub 67108864 16777216 60", (await SayAsync("CONFIG", "GET", "client-output-buffer-limit")).Items![1].Text);
     }
 
+    [Fact]
+    public async Task It_tells_how_large_its_files_are_and_that_it_takes_no_writes_once_its_disk_fails()
+    {
+        var empty = Assert.Single((await ProbeAsync()).Members).Volume!.UsedBytes;
+        await SayAsync("SET", "large", new string('x', 1 << 20));
+        Assert.InRange(Assert.Single((await ProbeAsync()).Members).Volume!.UsedBytes, empty + (1 << 20), empty + (3 << 20));
+
+        // The folder of its data is gone, as a full or broken disk is to who wants a new file.
+        Directory.Move(Path.Combine(folder, "data"), Path.Combine(folder, "lost"));
+        await SayAsync("BGSAVE");
+        await ChildProcess.UntilAsync(ProbeAsync, health => health.Message == "payments-redis-0: takes no writes: it could not write its snapshot; is its volume full?", TimeSpan.FromSeconds(20), Token);
+        Assert.Equal("MISCONF", (await Assert.ThrowsAsync<RespException>(() => SayAsync("SET", "refused", "x"))).Code);
+        Directory.Move(Path.Combine(folder, "lost"), Path.Combine(folder, "data"));
+        await SayAsync("BGSAVE");
+        await ChildProcess.UntilAsync(ProbeAsync, health => health.Verdict == EngineVerdict.Healthy, TimeSpan.FromSeconds(20), Token);
+    }
+
     private async Task<EngineHealth> ProbeAsync() => await RedisLive.CompleteAsync(plan, Target, await RedisProbe.RunAsync(plan, Target, Token), Token);
 
     private async Task StartAsync()

@@ -34,6 +34,7 @@ internal static class ScriptedFields
         ["createIndexes"] = ["indexes", "writeConcern", "commitQuorum"],
         ["listCollections"] = ["filter", "nameOnly", "authorizedCollections", "cursor"],
         ["listIndexes"] = ["cursor"],
+        ["dbStats"] = ["scale", "freeStorage"],
         ["getMore"] = ["collection", "batchSize"],
         ["dropDatabase"] = ["writeConcern"],
     };

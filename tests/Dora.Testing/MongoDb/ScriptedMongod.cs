@@ -30,6 +30,9 @@ public sealed class ScriptedMongod : IAsyncDisposable
     /// <summary>Its version.</summary>
     public string Version { get; set; }
 
+    /// <summary>Bytes that are taken of its file system of 1 GiB.</summary>
+    public double UsedBytes { get; set; } = 100_000_000;
+
     /// <summary>How far it is behind the primary.</summary>
     public TimeSpan Lag { get; set; }
 

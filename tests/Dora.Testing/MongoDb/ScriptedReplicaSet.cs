@@ -175,6 +175,7 @@ public sealed partial class ScriptedReplicaSet : IAsyncDisposable
                 "ping" => [],
                 "buildInfo" => new() { { "version", server.Version }, { "gitVersion", "0000" } },
                 "serverStatus" => new() { { "host", server.Host }, { "version", server.Version }, { "connections", new Doc { { "current", 3 }, { "available", 800 } } } },
+                "dbStats" => new() { { "db", database }, { "collections", 4 }, { "fsUsedSize", server.UsedBytes }, { "fsTotalSize", 1024d * 1024 * 1024 }, { "ok", 1d } },
                 "rotateCertificates" => OnAdmin(name, database, server.RotateCertificates),
                 "replSetGetStatus" => OnAdmin(name, database, () => Status(server)),
                 "replSetGetConfig" => OnAdmin(name, database, () => GetConfig(server, command)),

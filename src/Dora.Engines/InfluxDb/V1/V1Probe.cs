@@ -42,7 +42,7 @@ internal static class V1Probe
         ];
         return new(
             needs.Count == 0 ? EngineVerdict.Healthy : EngineVerdict.Degraded,
-            [new(pod, MemberRole.Primary, true)],
+            [new(pod, MemberRole.Primary, true) { Volume = new(state.DataBytes) }],
             pod,
             state.Version,
             needs.Count == 0 ? "" : $"not yet as declared: {InfluxDbNeeds.Describe(needs)}",

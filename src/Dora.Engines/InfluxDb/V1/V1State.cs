@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Dora.Engines.InfluxDb.V1;
 
 /// <summary>What a 1.x server holds, as far as settings say something about it.</summary>
@@ -11,11 +13,14 @@ internal sealed record V1State(
     IReadOnlyDictionary<(string Database, string Name), string> ContinuousQueries,
     IReadOnlyDictionary<string, V1User> Users)
 {
+    /// <summary>Bytes of its shards, the write-ahead log included.</summary>
+    public long DataBytes { get; init; }
+
     /// <summary>Asks for all of it in two calls; an administrator may.</summary>
     public static async Task<V1State> ReadAsync(V1Client client, CancellationToken cancellationToken)
     {
-        var (found, version) = await client.AskAsync("SHOW DATABASES; SHOW USERS; SHOW CONTINUOUS QUERIES", null, cancellationToken).ConfigureAwait(false);
-        Expect(found, 3);
+        var (found, version) = await client.AskAsync("SHOW DATABASES; SHOW USERS; SHOW CONTINUOUS QUERIES; SHOW STATS FOR 'shard'", null, cancellationToken).ConfigureAwait(false);
+        Expect(found, 4);
         string[] databases = [.. Rows(found[0]).Select(row => Column(row, "name"))];
         (string Name, bool Admin)[] users = [.. Rows(found[1]).Select(row => (Column(row, "user"), Column(row, "admin") == "true"))];
         var queries = new Dictionary<(string, string), string>();
@@ -38,7 +43,7 @@ internal sealed record V1State(
         var known = new Dictionary<string, V1User>(StringComparer.Ordinal);
         for (var i = 0; i < users.Length; i++)
             known[users[i].Name] = new(users[i].Admin, Grants(details[databases.Length + i]));
-        return new(version, policies, queries, known);
+        return new(version, policies, queries, known) { DataBytes = Rows(found[3]).Sum(row => long.TryParse(row.GetValueOrDefault("diskBytes"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0) };
     }
 
     /// <summary>Privileges by database, without those that are none.</summary>
