@@ -86,12 +86,14 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
         await SayAsync("SET", "large", new string('x', 1 << 20));
         Assert.InRange(Assert.Single((await ProbeAsync()).Members).Volume!.UsedBytes, empty + (1 << 20), empty + (3 << 20));
 
-        // The folder of its data is gone, as a full or broken disk is to who wants a new file.
-        Directory.Move(Path.Combine(folder, "data"), Path.Combine(folder, "lost"));
+        // Where its snapshot goes there is something that no file takes the place of.
+        var snapshot = Path.Combine(folder, "data", "dump.rdb");
+        File.Delete(snapshot);
+        Directory.CreateDirectory(Path.Combine(snapshot, "in-the-way"));
         await SayAsync("BGSAVE");
         await ChildProcess.UntilAsync(ProbeAsync, health => health.Message == "payments-redis-0: takes no writes: it could not write its snapshot; is its volume full?", TimeSpan.FromSeconds(20), Token);
         Assert.Equal("MISCONF", (await Assert.ThrowsAsync<RespException>(() => SayAsync("SET", "refused", "x"))).Code);
-        Directory.Move(Path.Combine(folder, "lost"), Path.Combine(folder, "data"));
+        Directory.Delete(snapshot, recursive: true);
         await SayAsync("BGSAVE");
         await ChildProcess.UntilAsync(ProbeAsync, health => health.Verdict == EngineVerdict.Healthy, TimeSpan.FromSeconds(20), Token);
     }

@@ -47,6 +47,7 @@ public sealed class VolumePressureTests
     [Fact]
     public void A_volume_at_the_edge_is_not_full_and_not_full_by_turns()
     {
+        Postgres(0.1);
         Redis(0.8, 0.1, 0.1);
         var pressed = Judge();
         Redis(0.76, 0.1, 0.1);
