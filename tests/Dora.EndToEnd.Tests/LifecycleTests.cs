@@ -1,3 +1,4 @@
+using System.Net;
 using Dora.Api;
 using Dora.Kubernetes.Model;
 
@@ -8,28 +9,49 @@ public sealed class LifecycleTests(Cluster cluster)
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
 
     [Fact]
-    public async Task A_deleted_stack_leaves_its_volumes_and_a_new_one_finds_the_data()
+    public async Task A_deleted_stack_of_three_engines_leaves_its_volumes_and_a_new_one_finds_the_data()
     {
-        const string spec = "{tier: Development, engines: {postgres: {}, redis: {}}}";
+        const string spec = "{tier: Development, engines: {postgres: {}, redis: {}, influxdb: {version: '1.6', databases: [{name: metrics}], users: [{name: telegraf, grants: [{database: metrics, access: ReadWrite}]}]}}}";
         await cluster.ApplyAsync("again", spec);
         await cluster.ReadyAsync("again");
         var postgres = await PostgresApplication.ConnectAsync(cluster, "again");
         var redis = await RedisApplication.ConnectAsync(cluster, "again", replicas: 0);
+        var influx = await InfluxUser.OfAsync(cluster, "again", "telegraf");
         await using var rows = postgres.Write("again");
         await using var keys = redis.Write("again");
         await rows.MoreAsync(20, _patience);
         await keys.MoreAsync(20, _patience);
         await rows.StopAsync();
         await keys.StopAsync();
+        await Writer.UntilDoneAsync(async _ => Assert.Equal(HttpStatusCode.NoContent, await influx.WriteAsync("cpu value=42 2000")));
 
         await cluster.DeleteStackAsync("again");
-        Assert.Equal(2, (await cluster.ListAsync(KubeTypes.PersistentVolumeClaims, $"{Labels.Stack}=again")).Count);
+        Assert.Equal(3, (await cluster.ListAsync(KubeTypes.PersistentVolumeClaims, $"{Labels.Stack}=again")).Count);
 
         await cluster.ApplyAsync("again", spec);
         await cluster.ReadyAsync("again");
         Assert.Empty(rows.Acknowledged.Except(await (await PostgresApplication.ConnectAsync(cluster, "again")).ReadAsync("again")));
         Assert.Empty(keys.Acknowledged.Except(await (await RedisApplication.ConnectAsync(cluster, "again", replicas: 0)).ReadAsync("again")));
+        influx = await InfluxUser.OfAsync(cluster, "again", "telegraf");
+        await Writer.UntilDoneAsync(async _ => Assert.Contains(",42]", await influx.ReadAsync(), StringComparison.Ordinal));
         await cluster.DeleteStackAsync("again");
+    }
+
+    [Fact]
+    public async Task A_volume_that_fills_is_said_before_it_is_full()
+    {
+        await cluster.ApplyAsync("narrow", "{tier: Development, deletionPolicy: Delete, engines: {redis: {storage: {size: 32Mi}}}}");
+        var ready = await cluster.ReadyAsync("narrow");
+        Assert.Equal(Conditions.True, ready.Status!.Conditions.Find(ConditionTypes.VolumesSufficient)!.Status);
+        var redis = await RedisApplication.ConnectAsync(cluster, "narrow", replicas: 0);
+        // One key over and over: its memory stays small, its log grows.
+        for (var mebibytes = 0; mebibytes < 27; mebibytes++)
+            await redis.SetAsync("ballast", new string('x', 1 << 20));
+        var pressed = await cluster.UntilAsync(
+            StackResource.Type, "narrow", stack => stack.Status?.Conditions.Find(ConditionTypes.VolumesSufficient)?.Status == Conditions.False, _patience, "said to fill");
+        Assert.Equal("redis: narrow-redis-0 (32Mi): data takes over 75 % of the volume; raise spec.engines.redis.storage.size, or remove data", pressed.Status!.Conditions.Find(ConditionTypes.VolumesSufficient)!.Message);
+        Assert.Equal(Conditions.True, pressed.Status.Conditions.Find(ConditionTypes.Ready)!.Status);
+        await cluster.DeleteStackAsync("narrow");
     }
 
     [Fact]

@@ -22,7 +22,11 @@ internal static class PodSignals
         """;
 
     /// <summary>Sends KILL, STOP or CONT to every process of a pod; returns when that is done.</summary>
-    public static async Task SignalAsync(this Cluster cluster, string pod, string signal)
+    /// <param name="cluster">Where.</param>
+    /// <param name="pod">Whom.</param>
+    /// <param name="signal">What.</param>
+    /// <param name="image">An image with a shell; default: the pod's own.</param>
+    public static async Task SignalAsync(this Cluster cluster, string pod, string signal, string? image = null)
     {
         var target = await cluster.GetAsync(KubeTypes.Pods, pod);
         var name = $"signal-{Guid.NewGuid():N}"[..20];
@@ -41,7 +45,7 @@ internal static class PodSignals
                 ["containers"] = new JsonArray(new JsonObject
                 {
                     ["name"] = "signal",
-                    ["image"] = target.Spec.Containers[0].Image,
+                    ["image"] = image ?? target.Spec.Containers[0].Image,
                     ["imagePullPolicy"] = "IfNotPresent",
                     ["command"] = new JsonArray("/bin/sh", "-c", Script, "signal", target.Metadata.Uid, signal),
                     ["securityContext"] = new JsonObject { ["privileged"] = true, ["runAsUser"] = 0 },

@@ -228,6 +228,13 @@ internal sealed class RedisApplication(string address, Func<SslClientAuthenticat
         return int.Parse(reached.Text!) >= replicas;
     });
 
+    /// <summary>Sets one key.</summary>
+    public Task SetAsync(string key, string value) => Writer.UntilDoneAsync(async token =>
+    {
+        await using var client = await RespClient.ConnectAsync(address, 6379, user, password, token, tls: tls());
+        await client.SendAsync(token, "SET", key, value);
+    });
+
     public async Task<HashSet<int>> ReadAsync(string run)
     {
         RespValue keys = default;
