@@ -9,17 +9,20 @@ benchmark='' kubeconfig='' sample_controller=''
 usage() {
     cat <<'TEXT'
 Usage: hack/bench.sh [--json] [--foos N] [--stacks N] [--five N] [--vault N] [--backup MIB]
-       [--expire N] [--strict]
+       [--expire N] [--pods N] [--strict]
 
-Measures speed and thrift on a real kube-apiserver with etcd, started for this run alone:
+Measures speed and thrift on a real kube-apiserver with etcd, started for this run alone, and (g) on
+real pods:
 (a) a Foo -> Deployment controller on our runtime beside Kubernetes' own sample-controller;
 (b) the published operator with many stacks of two engines, and with many of all five;
 (c) `plan` of a stack of five engines;
 (d) what stacks with passwords and certificates from a scripted Vault ask it, per stack and hour at rest;
 (e) dora-agent beside zstd, openssl and rclone in a pipe, into the same object store (Ceph);
-(f) how long dora-agent takes to remove thousands of objects that no rule keeps.
+(f) how long dora-agent takes to remove thousands of objects that no rule keeps;
+(g) the outage that a writing client sees while primaries of PostgreSQL and Redis freeze or die, and how
+    long a change of passwords takes; brings up the cluster of hack/e2e.sh and ends it.
 What is measured and how to read it: docs/performance.md. Needs a quiet machine to mean anything;
-takes about ten minutes there. Programs that are missing are built first (Debian, root).
+takes about ten minutes there, and (g) another twenty. Programs that are missing are built first (Debian, root).
 
   --json      one JSON document on stdout; the table goes to stderr
   --foos N    Foos of (a), 0 leaves it out (2000)
@@ -28,6 +31,7 @@ takes about ten minutes there. Programs that are missing are built first (Debian
   --vault N   stacks of (d), 0 leaves them out (20)
   --backup M  MiB of (e), 0 leaves it out (1024)
   --expire N  objects of (f), 0 leaves it out (10000)
+  --pods N    rounds of (g), 0 leaves it out (5)
   --strict    exit code 1 if a target is missed
 TEXT
 }
@@ -75,6 +79,11 @@ clean_up() {
     exit "$status"
 }
 
+# measure_pods ROUNDS: first of all, so that nothing else runs beside it.
+measure_pods() {
+    DORA_POD_ROUNDS=$1 DORA_POD_REPORT=$TEMPORARY/pods.json "$HACK/e2e.sh" -explicit only -class '*.PodBenchmark' >&2
+}
+
 measure() {
     local environment
     mapfile -t environment < <(container_environment)
@@ -86,13 +95,17 @@ measure() {
 }
 
 main() {
-    local options=()
+    local options=() pods=5
     while (($# > 0)); do
         case $1 in
         --json | --strict) options+=("$1") ;;
         --foos | --stacks | --five | --vault | --backup | --expire)
             [[ ${2:-} =~ ^[0-9]+$ ]] || { echo "$1 needs a number" >&2 && return 2; }
             options+=("$1" "$2") && shift
+            ;;
+        --pods)
+            [[ ${2:-} =~ ^[0-9]+$ ]] || { echo "$1 needs a number" >&2 && return 2; }
+            pods=$2 && shift
             ;;
         -h | --help) usage && return ;;
         *) usage >&2 && return 2 ;;
@@ -107,6 +120,8 @@ main() {
     trap clean_up EXIT
     trap 'exit 130' INT TERM
     mkdir -p "$DORA_LOG_DIR"
+    ((pods == 0)) || measure_pods "$pods"
+    ((pods == 0)) || options+=(--pod-report "$TEMPORARY/pods.json")
     step "Publishing the benchmark" publish tests/Dora.Benchmarks
     step "Publishing the operator" publish src/Dora.Operator
     step "Publishing the agent" publish src/Dora.Agent

@@ -22,10 +22,11 @@ var agent = new Option<string>("--agent") { Description = "The published dora-ag
 var store = new Option<string>("--object-store") { Description = "Folder of a store that hack/object-store.sh started.", Required = true };
 var backup = new Option<int>("--backup") { Description = "MiB that are backed up and restored; 0 leaves it out.", DefaultValueFactory = _ => 1024 };
 var expire = new Option<int>("--expire") { Description = "Objects of backups that are removed; 0 leaves it out.", DefaultValueFactory = _ => 10_000 };
+var pods = new Option<string?>("--pod-report") { Description = "File with what the end-to-end benchmark measured on pods." };
 var samples = new Option<int>("--samples") { Description = "Deleted Services whose return is timed.", DefaultValueFactory = _ => 100 };
 var json = new Option<bool>("--json") { Description = "One JSON document on stdout; the table goes to stderr." };
 var strict = new Option<bool>("--strict") { Description = "Exit code 1 if a target is missed." };
-var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, two, five, vaults, agent, store, backup, expire, samples, json, strict };
+var root = new RootCommand("Measures Dora Operator on one API server; started by hack/bench.sh.") { kubeconfig, peer, subject, logs, environment, foos, two, five, vaults, agent, store, backup, expire, pods, samples, json, strict };
 root.SetAction(async (parse, cancellationToken) =>
 {
     var bench = new Bench(parse.GetValue(kubeconfig)!, parse.GetValue(logs)!, parse.GetValue(environment)!, TimeProvider.System);
@@ -45,7 +46,8 @@ root.SetAction(async (parse, cancellationToken) =>
     var agentReport = parse.GetValue(backup) is > 0 and var mebibytes ? await new AgentBenchmark(bench, mebibytes, parse.GetValue(store)!).RunAsync(parse.GetValue(agent)!, cancellationToken) : null;
     var expiry = parse.GetValue(expire) is > 0 and var objects ? await new ExpiryBenchmark(bench, objects, parse.GetValue(store)!).RunAsync(parse.GetValue(agent)!, cancellationToken) : null;
     var plan = await new PlanBenchmark(bench).RunAsync(program, cancellationToken);
-    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReports, plan, vault, agentReport, expiry);
+    var podReport = parse.GetValue(pods) is { } file ? JsonSerializer.Deserialize(await File.ReadAllTextAsync(file, cancellationToken), ReportJson.Default.PodReport) : null;
+    var report = BenchReport.Of(machine, Machine.Read().LoadAverage, fooReport, stackReports, plan, vault, agentReport, expiry, podReport);
     if (parse.GetValue(json))
         Console.Out.WriteLine(JsonSerializer.Serialize(report, ReportJson.Default.BenchReport));
     (parse.GetValue(json) ? Console.Error : Console.Out).Write(ReportTable.Render(report));

@@ -261,4 +261,28 @@ public sealed class SharedStack(Cluster cluster)
         await _applied.Value;
         return await cluster.ReadyAsync(Name);
     }
+
+    /// <summary>Who takes the writes of an engine, once the stack is Ready.</summary>
+    public async Task<string> PrimaryAsync(string engine) => Primary(await ReadyAsync(), engine);
+
+    /// <summary>
+    /// Freezes a primary until another took its place. Frozen processes keep their connections and their belief to lead, which a killed one cannot; they thaw
+    /// after they were replaced.
+    /// </summary>
+    public async Task FrozenAsync(string engine, string primary)
+    {
+        await cluster.SignalAsync(primary, "STOP");
+        try
+        {
+            await cluster.UntilAsync(
+                StackResource.Type, Name, now => Primary(now, engine) is { Length: > 0 } other && other != primary, TimeSpan.FromMinutes(2), $"served by another than {primary}");
+        }
+        finally
+        {
+            await cluster.SignalAsync(primary, "CONT");
+        }
+    }
+
+    private static string Primary(ComplianceStack stack, string engine) =>
+        stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine)?.Primary ?? "";
 }

@@ -13,7 +13,7 @@ public sealed class FailoverTests(Cluster cluster)
     [Fact]
     public async Task A_deleted_PostgreSQL_primary_costs_no_committed_row()
     {
-        var primary = await PrimaryAsync("postgres");
+        var primary = await _shared.PrimaryAsync("postgres");
         var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
         await LosesNothingAsync("PostgreSQL, primary's pod deleted", application.Write, application.ReadAsync, OutageLimit.Postgres, () => DeletedAsync(primary));
     }
@@ -21,7 +21,7 @@ public sealed class FailoverTests(Cluster cluster)
     [Fact]
     public async Task PostgreSQL_primary_processes_killed_with_9_cost_no_committed_row()
     {
-        var primary = await PrimaryAsync("postgres");
+        var primary = await _shared.PrimaryAsync("postgres");
         var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
         await LosesNothingAsync("PostgreSQL, kill -9 on the primary", application.Write, application.ReadAsync, OutageLimit.Postgres, () => cluster.SignalAsync(primary, "KILL"));
     }
@@ -29,16 +29,16 @@ public sealed class FailoverTests(Cluster cluster)
     [Fact]
     public async Task A_frozen_PostgreSQL_primary_is_replaced_by_another_and_costs_no_committed_row()
     {
-        var primary = await PrimaryAsync("postgres");
+        var primary = await _shared.PrimaryAsync("postgres");
         var application = await PostgresApplication.ConnectAsync(cluster, SharedStack.Name);
-        await LosesNothingAsync("PostgreSQL, primary frozen", application.Write, application.ReadAsync, OutageLimit.Postgres, () => FrozenAsync("postgres", primary));
+        await LosesNothingAsync("PostgreSQL, primary frozen", application.Write, application.ReadAsync, OutageLimit.Postgres, () => _shared.FrozenAsync("postgres", primary));
     }
 
     // The Sentinels elect another, or find the old one back with all its data before they must.
     [Fact]
     public async Task A_deleted_Redis_master_costs_no_acknowledged_write()
     {
-        var master = await PrimaryAsync("redis");
+        var master = await _shared.PrimaryAsync("redis");
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
         await LosesNothingAsync("Redis, master's pod deleted", application.Write, application.ReadAsync, OutageLimit.Redis, () => DeletedAsync(master));
     }
@@ -46,7 +46,7 @@ public sealed class FailoverTests(Cluster cluster)
     [Fact]
     public async Task Redis_master_processes_killed_with_9_cost_no_acknowledged_write()
     {
-        var master = await PrimaryAsync("redis");
+        var master = await _shared.PrimaryAsync("redis");
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
         await LosesNothingAsync("Redis, kill -9 on the master", application.Write, application.ReadAsync, OutageLimit.Redis, () => cluster.SignalAsync(master, "KILL"));
     }
@@ -54,9 +54,9 @@ public sealed class FailoverTests(Cluster cluster)
     [Fact]
     public async Task A_frozen_Redis_master_is_replaced_by_another_and_costs_no_acknowledged_write()
     {
-        var master = await PrimaryAsync("redis");
+        var master = await _shared.PrimaryAsync("redis");
         var application = await RedisApplication.ConnectAsync(cluster, SharedStack.Name);
-        await LosesNothingAsync("Redis, master frozen", application.Write, application.ReadAsync, OutageLimit.Redis, () => FrozenAsync("redis", master));
+        await LosesNothingAsync("Redis, master frozen", application.Write, application.ReadAsync, OutageLimit.Redis, () => _shared.FrozenAsync("redis", master));
     }
 
     // Writes before, during and after a fault; measures what the client saw, and finds everything again that was acknowledged.
@@ -80,26 +80,4 @@ public sealed class FailoverTests(Cluster cluster)
         await cluster.KillAsync(primary);
         await cluster.ReplacedAsync(KubeTypes.Pods, pod, _patience);
     }
-
-    // Frozen processes keep their connections and their belief to lead, which a killed one cannot; they thaw after they were replaced.
-    private async Task FrozenAsync(string engine, string primary)
-    {
-        await cluster.SignalAsync(primary, "STOP");
-        try
-        {
-            await ReplacedAsync(engine, primary);
-        }
-        finally
-        {
-            await cluster.SignalAsync(primary, "CONT");
-        }
-    }
-
-    private async Task<string> PrimaryAsync(string engine) => Primary(await _shared.ReadyAsync(), engine);
-
-    private Task ReplacedAsync(string engine, string primary) => cluster.UntilAsync(
-        StackResource.Type, SharedStack.Name, now => Primary(now, engine) is { Length: > 0 } other && other != primary, _patience, $"served by another than {primary}");
-
-    private static string Primary(ComplianceStack stack, string engine) =>
-        stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine)?.Primary ?? "";
 }

@@ -3,10 +3,10 @@ using System.Text.Json.Serialization;
 namespace Dora.Benchmarks.Measuring;
 
 /// <summary>Everything that was measured in one run.</summary>
-internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, VaultReport? Vault, AgentReport? Agent, ExpiryReport? Expiry, IReadOnlyList<Target> Targets)
+internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, FooReport? Foos, IReadOnlyList<StackReport> Stacks, PlanReport Plan, VaultReport? Vault, AgentReport? Agent, ExpiryReport? Expiry, PodReport? Pods, IReadOnlyList<Target> Targets)
 {
-    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan, VaultReport? vault, AgentReport? agent, ExpiryReport? expiry) =>
-        new(machine, loadAfter, foos, stacks, plan, vault, agent, expiry, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan), .. vault is null ? [] : Absolute(vault), .. agent is null ? [] : Compared(agent), .. expiry is null ? [] : Absolute(expiry)]);
+    public static BenchReport Of(Machine machine, double loadAfter, FooReport? foos, IReadOnlyList<StackReport> stacks, PlanReport plan, VaultReport? vault, AgentReport? agent, ExpiryReport? expiry, PodReport? pods) =>
+        new(machine, loadAfter, foos, stacks, plan, vault, agent, expiry, pods, [.. Compared(foos), .. stacks.SelectMany(Absolute), .. Absolute(plan), .. vault is null ? [] : Absolute(vault), .. agent is null ? [] : Compared(agent), .. expiry is null ? [] : Absolute(expiry), .. pods is null ? [] : Absolute(pods)]);
 
     private static IEnumerable<Target> Compared(FooReport? report)
     {
@@ -44,6 +44,14 @@ internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, Foo
     [
         Target.AtMost("expiry, s for each 10,000 objects", report.Seconds * 10_000 / report.Objects, 30),
         Target.AtMost("peak memory of an expiry, MiB", report.PeakMebibytes, 128),
+    ];
+
+    private static IEnumerable<Target> Absolute(PodReport report) =>
+    [
+        Target.AtMost("PostgreSQL, primary frozen, outage seen by a client, median, s", PodReport.Median(report.PostgresFrozenSeconds), 30),
+        Target.AtMost("PostgreSQL, primary killed, outage seen by a client, median, s", PodReport.Median(report.PostgresKilledSeconds), 30),
+        Target.AtMost("Redis, master frozen, outage seen by a client, median, s", PodReport.Median(report.RedisFrozenSeconds), 10),
+        Target.AtMost("Redis, master killed, outage seen by a client, median, s", PodReport.Median(report.RedisKilledSeconds), 10),
     ];
 
     private static IEnumerable<Target> Absolute(PlanReport report) =>
@@ -110,6 +118,27 @@ internal sealed record AgentReport(int Mebibytes, double BackupSeconds, double P
 /// <param name="PeakMebibytes">Peak of its resident memory.</param>
 internal sealed record ExpiryReport(int Objects, double Seconds, double PeakMebibytes);
 
+/// <summary>What clients on real pods saw: PostgreSQL with three members and a synchronous standby, Redis with three Sentinels, all on one node.</summary>
+/// <param name="Rounds">Faults of each kind.</param>
+/// <param name="PostgresFrozenSeconds">Longest time without a committed write while the primary is frozen and another takes its place; one for each round.</param>
+/// <param name="PostgresKilledSeconds">The same while its processes are killed.</param>
+/// <param name="RedisFrozenSeconds">Longest time without a write that a replica has too.</param>
+/// <param name="RedisKilledSeconds">The same while the master's processes are killed.</param>
+/// <param name="PostgresRotationSeconds">From the wish for another password until consumers find it, and every member takes it.</param>
+/// <param name="RedisRotationSeconds">The same.</param>
+internal sealed record PodReport(
+    int Rounds,
+    IReadOnlyList<double> PostgresFrozenSeconds,
+    IReadOnlyList<double> PostgresKilledSeconds,
+    IReadOnlyList<double> RedisFrozenSeconds,
+    IReadOnlyList<double> RedisKilledSeconds,
+    double PostgresRotationSeconds,
+    double RedisRotationSeconds)
+{
+    /// <summary>The middle one; of an even number, the greater of the two.</summary>
+    public static double Median(IReadOnlyCollection<double> seconds) => seconds.Order().ElementAt(seconds.Count / 2);
+}
+
 /// <summary>The operator over many stacks.</summary>
 /// <param name="Title">What is in a stack.</param>
 /// <param name="RequestsAboveObjects">Requests allowed beside one for each object.</param>
@@ -161,4 +190,5 @@ internal sealed record Latency(int Samples, double P50Milliseconds, double P99Mi
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
 [JsonSerializable(typeof(BenchReport))]
+[JsonSerializable(typeof(PodReport))]
 internal sealed partial class ReportJson : JsonSerializerContext;

@@ -20,6 +20,8 @@ internal static class ReportTable
             Agent(text, agent);
         if (report.Expiry is { } expiry)
             Expiry(text, expiry);
+        if (report.Pods is { } pods)
+            Pods(text, pods);
         Line(text, $"");
         Rows(
             text,
@@ -52,6 +54,24 @@ internal static class ReportTable
             [string.Create(CultureInfo.InvariantCulture, $"{report.Objects} objects of old backups"), "measured"],
             [["until they are gone, s", Number(report.Seconds)], ["peak memory of dora-agent, MiB", Number(report.PeakMebibytes)]]);
     }
+
+    private static void Pods(StringBuilder text, PodReport report)
+    {
+        Line(text, $"");
+        Rows(
+            text,
+            [string.Create(CultureInfo.InvariantCulture, $"outage that a writing client sees, {report.Rounds} rounds, s"), "median", "worst"],
+            [
+                Spread("PostgreSQL, primary frozen", report.PostgresFrozenSeconds),
+                Spread("PostgreSQL, primary killed", report.PostgresKilledSeconds),
+                Spread("Redis, master frozen", report.RedisFrozenSeconds),
+                Spread("Redis, master killed", report.RedisKilledSeconds),
+            ]);
+        Line(text, $"");
+        Rows(text, ["from the wish for another password until it is in use", "s"], [["PostgreSQL", Number(report.PostgresRotationSeconds)], ["Redis", Number(report.RedisRotationSeconds)]]);
+    }
+
+    private static string[] Spread(string name, IReadOnlyList<double> seconds) => [name, Number(PodReport.Median(seconds)), Number(seconds.Max())];
 
     private static string[] Compare(string name, double ours, double peer) => [name, Number(ours), Number(peer), Number(ours / peer)];
 
