@@ -28,11 +28,13 @@ tear_down() {
     "$HACK/cluster.sh" down >&2 || say "the cluster could not be ended; see hack/cluster.sh status"
 }
 
-# The quickstart has no InfluxDB.
-load_influxdb() {
-    local archive
-    archive=$("$HACK/images/build.sh" influxdb)
-    "$HACK/cluster.sh" load "$archive"
+# What the quickstart has no need of.
+load_more_images() {
+    local name archive
+    for name in influxdb postgres-17; do
+        archive=$("$HACK/images/build.sh" "$name")
+        "$HACK/cluster.sh" load "$archive"
+    done
 }
 
 main() {
@@ -49,7 +51,7 @@ main() {
     run_check "The quickstart reaches Ready" "$HACK/quickstart.sh"
     KUBECONFIG=$("$HACK/cluster.sh" kubeconfig)
     export KUBECONFIG
-    load_influxdb
+    load_more_images
     # Two cores are few: the tests bring their own stacks.
     kubectl delete compliancestack --all --all-namespaces --wait=false >&2
     step "Building the tests" dotnet build "$ROOT/tests/Dora.EndToEnd.Tests" --nologo

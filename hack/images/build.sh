@@ -13,6 +13,7 @@ Usage: hack/images/build.sh NAME|all [--out DIR] [--publish DIR]
 Builds an image from Debian's packages, without Docker, as an OCI archive that
 `hack/cluster.sh load` imports, and prints the archive's path. NAME is one of
   postgres   docker.io/dora/postgres:15   PostgreSQL 15, Patroni, pgBackRest, PgBouncer
+  postgres-17 docker.io/dora/postgres:17  PostgreSQL 17, Patroni 4, from Debian 13
   redis      docker.io/dora/redis:7.0     Redis server, Sentinel, tools
   influxdb   docker.io/dora/influxdb:1.6  InfluxDB 1.6, server and client
   operator   docker.io/dora/operator:dev  the operator of this repository
@@ -93,7 +94,7 @@ base_layer() {
     local name=$1 sources=("$IMAGES/layers.sh") layer
     case $name in
     pause) sources+=("$IMAGES/pause/pause.go") ;;
-    *) sources+=("$IMAGES"/{account,trim}.sh "$IMAGES/$name"/{account,packages}) ;;
+    *) sources+=("$(debian_suite "$name")" "$IMAGES"/{account,trim}.sh "$IMAGES/$name"/{account,packages}) ;;
     esac
     [[ ! -e $IMAGES/$name/prepare.sh ]] || sources+=("$IMAGES/$name/prepare.sh")
     layer=$DORA_CACHE/images/$name-$(recipe_hash "${sources[@]}").layer.tar

@@ -3,13 +3,18 @@
 
 readonly GO=/usr/lib/go-1.19/bin/go
 
-# root_layer NAME LAYER: Debian bookworm's essential packages and those of the image.
+# debian_suite NAME: which Debian the image's Dockerfile begins with.
+debian_suite() {
+    sed -nE 's/^FROM debian:([a-z]+)-slim$/\1/p' "$(dockerfile "$1")"
+}
+
+# root_layer NAME LAYER: the essential packages of that Debian, and those of the image.
 root_layer() {
     local name=$1 layer=$2 options
     options=(--variant=essential --dpkgopt=force-confold --customize-hook="$IMAGES/trim.sh"
         --essential-hook="$IMAGES/account.sh \"\$1\" $(cat "$IMAGES/$name/account")")
     [[ ! -e $IMAGES/$name/prepare.sh ]] || options+=(--essential-hook="$IMAGES/$name/prepare.sh")
-    debian_root bookworm "$layer.next.tar" "$(paste -sd, "$IMAGES/$name/packages")" "${options[@]}"
+    debian_root "$(debian_suite "$name")" "$layer.next.tar" "$(paste -sd, "$IMAGES/$name/packages")" "${options[@]}"
     mv "$layer.next.tar" "$layer"
 }
 

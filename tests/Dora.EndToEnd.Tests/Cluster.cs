@@ -263,26 +263,8 @@ public sealed class SharedStack(Cluster cluster)
     }
 
     /// <summary>Who takes the writes of an engine, once the stack is Ready.</summary>
-    public async Task<string> PrimaryAsync(string engine) => Primary(await ReadyAsync(), engine);
+    public async Task<string> PrimaryAsync(string engine) => (await ReadyAsync()).Primary(engine);
 
-    /// <summary>
-    /// Freezes a primary until another took its place. Frozen processes keep their connections and their belief to lead, which a killed one cannot; they thaw
-    /// after they were replaced.
-    /// </summary>
-    public async Task FrozenAsync(string engine, string primary)
-    {
-        await cluster.SignalAsync(primary, "STOP");
-        try
-        {
-            await cluster.UntilAsync(
-                StackResource.Type, Name, now => Primary(now, engine) is { Length: > 0 } other && other != primary, TimeSpan.FromMinutes(2), $"served by another than {primary}");
-        }
-        finally
-        {
-            await cluster.SignalAsync(primary, "CONT");
-        }
-    }
-
-    private static string Primary(ComplianceStack stack, string engine) =>
-        stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine)?.Primary ?? "";
+    /// <summary>Freezes a primary until another took its place.</summary>
+    public Task FrozenAsync(string engine, string primary) => cluster.FrozenAsync(Name, engine, primary);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Dora.Api;
 using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
@@ -57,4 +58,26 @@ internal static class PodSignals
         Assert.Equal("Succeeded", ended.Status!.Phase);
         await cluster.Client.DeleteAsync(KubeTypes.Pods.Resource, cluster.Namespace, name, new(), TestContext.Current.CancellationToken);
     }
+
+    /// <summary>
+    /// Freezes a primary until another took its place. Frozen processes keep their connections and their belief to lead, which a killed one cannot; they thaw
+    /// after they were replaced.
+    /// </summary>
+    public static async Task FrozenAsync(this Cluster cluster, string stack, string engine, string primary)
+    {
+        await cluster.SignalAsync(primary, "STOP");
+        try
+        {
+            await cluster.UntilAsync(
+                StackResource.Type, stack, now => now.Primary(engine) is { Length: > 0 } other && other != primary, TimeSpan.FromMinutes(2), $"served by another than {primary}");
+        }
+        finally
+        {
+            await cluster.SignalAsync(primary, "CONT");
+        }
+    }
+
+    /// <summary>Who takes the writes of an engine, by its status; empty: nobody.</summary>
+    public static string Primary(this ComplianceStack stack, string engine) =>
+        stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine)?.Primary ?? "";
 }

@@ -39,6 +39,26 @@ public sealed class PostgresTests(Cluster cluster)
         await cluster.DeleteStackAsync("ledger");
     }
 
+    // Debian 13's image: role labels are other words there, and a quorum is known.
+    [Fact]
+    public async Task PostgreSQL_17_under_Patroni_4_commits_to_a_quorum_and_a_frozen_primary_costs_no_committed_row()
+    {
+        await cluster.ApplyAsync("modern", "{tier: Development, engines: {postgres: {version: '17', instances: 3, synchronous: Quorum}}}");
+        var ready = await cluster.ReadyAsync("modern");
+        Assert.StartsWith("17.", Engine(ready).Version, StringComparison.Ordinal);
+        var application = await PostgresApplication.ConnectAsync(cluster, "modern");
+        await using var writer = application.Write("quorum");
+        await writer.MoreAsync(50, TimeSpan.FromMinutes(2));
+        await cluster.FrozenAsync("modern", "postgres", ready.Primary("postgres"));
+        await writer.MoreAsync(50, TimeSpan.FromMinutes(2));
+        await writer.StopAsync();
+        await cluster.ReadyAsync("modern");
+        TestContext.Current.TestOutputHelper?.WriteLine($"PostgreSQL 17, Patroni 4, quorum, primary frozen: outage seen by the client {writer.Outage.TotalSeconds:F1} s");
+        Assert.Empty(writer.Acknowledged.Except(await application.ReadAsync("quorum")));
+        Assert.InRange(writer.Outage, TimeSpan.Zero, OutageLimit.Postgres);
+        await cluster.DeleteStackAsync("modern");
+    }
+
     private async Task<(string Text, Action<SslClientAuthenticationOptions> Expect)> ConnectionAsync(string service) => (new NpgsqlConnectionStringBuilder
     {
         Host = await cluster.AddressAsync(service),
