@@ -44,8 +44,8 @@ public sealed class BackupFaultTests(Cluster cluster) : IAsyncLifetime
         var name = $"{_stack}-first";
         await _world.Store.StopAsync();
         await _world.BeginBackupAsync(_stack, "redis", name);
-        await cluster.UntilAsync(BackupResource.Type, name, now => now.Status is { Phase: RunPhase.Running, Job: not null }, _patience, "in the middle");
-        await KillAsync(victim, name);
+        var running = await cluster.UntilAsync(BackupResource.Type, name, now => now.Status is { Phase: RunPhase.Running, Job: not null }, _patience, "in the middle");
+        await KillAsync(victim, running.Status!.Job);
         var backup = await _world.BackedUpAsync(name);
         TestContext.Current.SendDiagnosticMessage($"{victim} died during a backup: {backup.Status!.Phase} {backup.Status.Reason} {backup.Status.Message}");
         Assert.Equal(expected ?? backup.Status.Phase, backup.Status.Phase);
@@ -80,8 +80,9 @@ public sealed class BackupFaultTests(Cluster cluster) : IAsyncLifetime
             await _world.Store.StopAsync();
         }
 
-        await ReachedAsync(name, phase);
-        await KillAsync(victim, name);
+        // Of a phase without a Job, or with one that is about to be named, the next state tells more.
+        var reached = await cluster.UntilAsync(RestoreResource.Type, name, now => now.Status?.Phase > phase || now.Status?.Phase == phase && (victim != "agent" || now.Status.Job is not null), _patience, $"in phase {phase}");
+        await KillAsync(victim, reached.Status!.Job);
         if (phase != RestorePhase.Starting && victim != "store")
             await _world.Store.StartAsync();
         var restore = await restoring;
@@ -115,7 +116,7 @@ public sealed class BackupFaultTests(Cluster cluster) : IAsyncLifetime
         }
     }
 
-    private async Task KillAsync(string victim, string run)
+    private async Task KillAsync(string victim, string? job)
     {
         if (victim == "operator")
         {
@@ -127,8 +128,7 @@ public sealed class BackupFaultTests(Cluster cluster) : IAsyncLifetime
         }
         else if (victim == "agent")
         {
-            var job = (await cluster.ListAsync(KubeTypes.Jobs, $"{Labels.Stack}={_stack}")).Single(job => job.Metadata.Controller?.Name == run && job.Status?.Succeeded is null or 0).Metadata.Name!;
-            await cluster.SignalAsync(await RunningAsync(job), "KILL", _image);
+            await cluster.SignalAsync(await RunningAsync(job!), "KILL", _image);
         }
     }
 }
