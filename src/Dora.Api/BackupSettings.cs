@@ -166,7 +166,9 @@ public sealed record DrillSettings(
     [property: Description("A drill that takes longer is ended, and has failed."), Duration]
     string Deadline = "6h",
     [property: ListMap("name"), MaxItems(16), Description("Questions to the restored data whose answers are known.")]
-    IReadOnlyList<DrillCheck>? Checks = null);
+    IReadOnlyList<DrillCheck>? Checks = null,
+    [property: Description("As that of schedules."), Duration]
+    string Jitter = "5m");
 
 /// <summary>A question to restored data.</summary>
 public sealed record DrillCheck(

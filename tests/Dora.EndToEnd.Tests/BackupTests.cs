@@ -111,7 +111,7 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
     [Fact]
     public async Task Backups_drills_and_the_removal_of_old_backups_begin_by_themselves()
     {
-        await _world.PrepareAsync("nightly", "{redis: {}}", "schedules: [{name: often, cron: '* * * * *', engines: [redis], type: Full, jitter: 1s}]\n  keep: {last: 1}\n  drills: {cron: '* * * * *'}");
+        await _world.PrepareAsync("nightly", "{redis: {}}", "schedules: [{name: often, cron: '* * * * *', engines: [redis], type: Full, jitter: 1s}]\n  keep: {last: 1}\n  drills: {cron: '* * * * *', jitter: 1s}");
         await cluster.ReadyAsync("nightly");
         var stack = await cluster.UntilAsync(StackResource.Type, "nightly", now => now.Status?.Backups?.Engines is [{ DrillPassed: true }], _patience, "drilled by itself");
         Assert.Equal(Conditions.True, stack.Status!.Conditions.Find(ConditionTypes.RestoreVerified)!.Status);

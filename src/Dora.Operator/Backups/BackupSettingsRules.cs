@@ -46,11 +46,9 @@ internal static class BackupSettingsRules
             yield return new($"{path}.name", $"'{ScheduleRules.Drills}' is how drills are listed", "choose another name");
         foreach (var violation in Times(path, schedule.Cron, schedule.TimeZone)
             .Concat(Span($"{path}.deadline", schedule.Deadline))
-            .Concat(Engines(spec, $"{path}.engines", schedule.Engines)))
+            .Concat(Engines(spec, $"{path}.engines", schedule.Engines))
+            .Concat(Jitter(path, schedule.Jitter)))
             yield return violation;
-        // Without any jitter: 0s.
-        if (Durations.Parse(schedule.Jitter) is null && schedule.Jitter.Any(letter => letter is > '0' and <= '9'))
-            yield return NoSpan($"{path}.jitter", schedule.Jitter);
     }
 
     private static IEnumerable<Violation> Of(ComplianceStackSpec spec, string path, BackupObjective objective) =>
@@ -71,6 +69,7 @@ internal static class BackupSettingsRules
         const string path = $"{Path}.drills";
         return drills is null ? [] : Times(path, drills.Cron, drills.TimeZone)
             .Concat(Span($"{path}.deadline", drills.Deadline))
+            .Concat(Jitter(path, drills.Jitter))
             .Concat(Engines(spec, $"{path}.engines", drills.Engines))
             .Concat((drills.Checks ?? []).SelectMany((check, index) => Engines(spec, $"{path}.checks[{index}].engine", [check.Engine])));
     }
@@ -86,6 +85,10 @@ internal static class BackupSettingsRules
         .Select(engine => new Violation(path, $"the stack has no engine '{engine}'", $"choose from {string.Join(", ", spec.Engines.Keys.Where(key => EngineCatalogue.Find(key) is not null).Order(StringComparer.Ordinal))}"));
 
     private static IEnumerable<Violation> Span(string path, string text) => Durations.Parse(text) is null ? [NoSpan(path, text)] : [];
+
+    // None at all: 0s.
+    private static IEnumerable<Violation> Jitter(string path, string text) =>
+        Durations.Parse(text) is null && text.Any(letter => letter is > '0' and <= '9') ? [NoSpan($"{path}.jitter", text)] : [];
 
     private static Violation NoSpan(string path, string text) => new(path, $"'{text}' is no duration that can be waited for", "give numbers with units, such as 90m, 6h or 1d12h, up to 100 years");
 }

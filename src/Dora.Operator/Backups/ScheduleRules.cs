@@ -61,7 +61,7 @@ internal static class ScheduleRules
         if (backup.Drills is not { } drills)
             yield break;
         foreach (var engine in engines.Where(engine => drills.Engines?.Contains(engine) != false))
-            yield return new(Drills, engine, drills.Cron, drills.TimeZone, TimeSpan.FromMinutes(5), drills.Deadline, null);
+            yield return new(Drills, engine, drills.Cron, drills.TimeZone, Durations.Parse(drills.Jitter) ?? TimeSpan.Zero, drills.Deadline, null);
     }
 
     // Each stack, schedule and engine has a moment of its own, always the same.
