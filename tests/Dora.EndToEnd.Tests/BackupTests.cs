@@ -109,23 +109,6 @@ public sealed class BackupTests(Cluster cluster) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Backups_drills_and_the_removal_of_old_backups_begin_by_themselves()
-    {
-        await _world.PrepareAsync("nightly", "{redis: {}}", "schedules: [{name: often, cron: '* * * * *', engines: [redis], type: Full, jitter: 1s}]\n  keep: {last: 1}\n  drills: {cron: '* * * * *', jitter: 1s}");
-        await cluster.ReadyAsync("nightly");
-        var stack = await cluster.UntilAsync(StackResource.Type, "nightly", now => now.Status?.Backups?.Engines is [{ DrillPassed: true }], _patience, "drilled by itself");
-        Assert.Equal(Conditions.True, stack.Status!.Conditions.Find(ConditionTypes.RestoreVerified)!.Status);
-        Assert.NotNull(Assert.Single(stack.Status.Backups!.Schedules!).NextRunTime);
-        var first = (await cluster.ListAsync(BackupResource.Type, "")).Where(backup => backup.Spec.Stack == "nightly").MinBy(backup => backup.Status!.StartedAt)!;
-        var folder = $"eu/{cluster.Namespace}/nightly/redis/{first.Status!.Id}/";
-        Assert.NotEmpty(await _world.NamesAsync(folder));
-        using var again = new PeriodicTimer(TimeSpan.FromSeconds(1));
-        while ((await _world.NamesAsync(folder)).Count > 0)
-            await again.WaitForNextTickAsync(TestContext.Current.CancellationToken);
-        await _world.DeleteAsync("nightly");
-    }
-
-    [Fact]
     public async Task InfluxDB_gets_its_points_back()
     {
         await _world.PrepareAsync("sensors", "{influxdb: {version: '1.6', databases: [{name: metrics}], users: [{name: telegraf, grants: [{database: metrics, access: ReadWrite}]}]}}");
