@@ -69,15 +69,30 @@ internal sealed class BackupWorld(Cluster cluster) : IAsyncDisposable
         await SecretAsync($"{stack}-store", ("accessKeyId", _store!.Owner.AccessKeyId), ("secretAccessKey", _store.Owner.SecretAccessKey));
         await SecretAsync($"{stack}-keys", ("current", Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))), ("pgbackrest", Convert.ToBase64String(RandomNumberGenerator.GetBytes(32))));
         await cluster.Client.CreateAsync(KubeTypes.ConfigMaps, new(new(Name: $"{stack}-store-ca", Namespace: cluster.Namespace), new Dictionary<string, string> { ["ca.crt"] = _store.Authority }), TestContext.Current.CancellationToken);
-        await cluster.ApplyAsync(stack, $$"""
-            tier: Development
-            engines: {{engines}}
-            deletionPolicy: Delete
-            backup:
-              destination: {endpoint: "{{_endpoint}}", bucket: {{Bucket}}, prefix: eu, credentialsSecret: {{stack}}-store, caConfigMap: {{stack}}-store-ca}
-              encryption: {keySecret: {{stack}}-keys}
-              {{more}}
-            """);
+        await ApplyAsync(stack, engines, more);
+    }
+
+    /// <summary>Applies a stack whose Secrets are there.</summary>
+    public Task ApplyAsync(string stack, string engines, string more = "") => cluster.ApplyAsync(stack, $$"""
+        tier: Development
+        engines: {{engines}}
+        deletionPolicy: Delete
+        backup:
+          destination: {{Destination(stack, Bucket)}}
+          encryption: {keySecret: {{stack}}-keys}
+          {{more}}
+        """);
+
+    /// <summary>A bucket of the store, as a stack names it.</summary>
+    public string Destination(string stack, string bucket) =>
+        $$"""{endpoint: "{{_endpoint}}", bucket: {{bucket}}, prefix: eu, credentialsSecret: {{stack}}-store, caConfigMap: {{stack}}-store-ca}""";
+
+    /// <summary>Removes what begins so from the first bucket, as an accident would.</summary>
+    public async Task LoseAsync(string folder)
+    {
+        using var client = Store.Client();
+        foreach (var name in await NamesAsync(folder))
+            await client.DeleteObjectAsync(Bucket, name, TestContext.Current.CancellationToken);
     }
 
     /// <summary>Deletes a stack. Records outlive theirs, and the pods of their runs go with them.</summary>
