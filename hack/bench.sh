@@ -19,8 +19,9 @@ real pods:
 (d) what stacks with passwords and certificates from a scripted Vault ask it, per stack and hour at rest;
 (e) dora-agent beside zstd, openssl and rclone in a pipe, into the same object store (Ceph);
 (f) how long dora-agent takes to remove thousands of objects that no rule keeps;
-(g) the outage that a writing client sees while primaries of PostgreSQL and Redis freeze or die, and how
-    long a change of passwords takes; brings up the cluster of hack/e2e.sh and ends it.
+(g) the outage that a writing client sees while primaries of PostgreSQL and Redis freeze or die, how long a
+    change of passwords takes, and a backup of PostgreSQL beside pgBackRest alone; brings up the cluster of
+    hack/e2e.sh and ends it.
 What is measured and how to read it: docs/performance.md. Needs a quiet machine to mean anything;
 takes about ten minutes there, and (g) another twenty. Programs that are missing are built first (Debian, root).
 

@@ -14,10 +14,12 @@ public sealed class PodBenchmark(Cluster cluster)
     private static readonly string[] _engines = ["postgres", "redis"];
     private readonly SharedStack _shared = cluster.Shared;
 
+    private const int BallastMebibytes = 2048;
+
     private static int Rounds => int.TryParse(Environment.GetEnvironmentVariable("DORA_POD_ROUNDS"), NumberStyles.None, CultureInfo.InvariantCulture, out var rounds) ? rounds : 5;
 
     [Fact(Explicit = true)]
-    public async Task Failovers_and_rotations_are_timed()
+    public async Task Failovers_rotations_and_a_backup_are_timed()
     {
         var report = new JsonObject { ["rounds"] = Rounds };
         foreach (var engine in _engines)
@@ -27,6 +29,7 @@ public sealed class PodBenchmark(Cluster cluster)
         }
 
         await RotateAsync(report);
+        await BackUpAsync(report);
 
         var file = Environment.GetEnvironmentVariable("DORA_POD_REPORT");
         Assert.False(string.IsNullOrEmpty(file), "DORA_POD_REPORT names no file; this is started by hack/bench.sh --pods N");
@@ -82,6 +85,25 @@ public sealed class PodBenchmark(Cluster cluster)
         }));
         foreach (var (engine, seconds) in turned)
             report[$"{engine}RotationSeconds"] = seconds;
+    }
+
+    // What a ComplianceBackup takes, beside what pgBackRest itself says that it took.
+    private async Task BackUpAsync(JsonObject report)
+    {
+        await using var world = await BackupWorld.BesideAsync(cluster);
+        await world.PrepareAsync("weighed", "{postgres: {instances: 1, storage: {size: 16Gi}}}");
+        await cluster.ReadyAsync("weighed");
+        var application = await PostgresApplication.ConnectAsync(cluster, "weighed");
+        await application.RunAsync("CREATE TABLE ballast (text text); ALTER TABLE ballast ALTER text SET STORAGE EXTERNAL", TestContext.Current.CancellationToken);
+        for (var mebibytes = 0; mebibytes < BallastMebibytes; mebibytes += 8)
+            await application.RunAsync("INSERT INTO ballast SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 262144) number GROUP BY number / 8192", TestContext.Current.CancellationToken);
+        var status = (await world.BackUpAsync("weighed", "postgres", "weighed-full")).Status!;
+        report["backupMebibytes"] = BallastMebibytes;
+        report["backupSeconds"] = (status.FinishedAt!.Value - status.StartedAt!.Value).TotalSeconds;
+        report["pgBackRestSeconds"] = (Time("stopped") - Time("started")).TotalSeconds;
+        await world.DeleteAsync("weighed");
+
+        DateTimeOffset Time(string fact) => DateTimeOffset.Parse(status.Facts![fact], CultureInfo.InvariantCulture);
     }
 
     private static string Secret(string engine) => $"{SharedStack.Name}-{engine}-app";

@@ -196,7 +196,8 @@ internal sealed class PostgresApplication(string connection, Action<SslClientAut
         return new DateTimeOffset(now);
     }
 
-    private async Task RunAsync(string statement, CancellationToken cancellationToken)
+    /// <summary>Runs one statement, in seconds.</summary>
+    public async Task RunAsync(string statement, CancellationToken cancellationToken)
     {
         await using var source = Verified.Source(connection, expect);
         await using var command = source.CreateCommand(statement);

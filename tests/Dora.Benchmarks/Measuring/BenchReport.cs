@@ -52,6 +52,7 @@ internal sealed record BenchReport(Machine Machine, double LoadAverageAfter, Foo
         Target.AtMost("PostgreSQL, primary killed, outage seen by a client, median, s", PodReport.Median(report.PostgresKilledSeconds), 30),
         Target.AtMost("Redis, master frozen, outage seen by a client, median, s", PodReport.Median(report.RedisFrozenSeconds), 10),
         Target.AtMost("Redis, master killed, outage seen by a client, median, s", PodReport.Median(report.RedisKilledSeconds), 10),
+        Target.AtMost("backup of PostgreSQL, wall, ours / pgBackRest alone", report.BackupSeconds / report.PgBackRestSeconds, 1.05),
     ];
 
     private static IEnumerable<Target> Absolute(PlanReport report) =>
@@ -126,6 +127,9 @@ internal sealed record ExpiryReport(int Objects, double Seconds, double PeakMebi
 /// <param name="RedisKilledSeconds">The same while the master's processes are killed.</param>
 /// <param name="PostgresRotationSeconds">From the wish for another password until consumers find it, and every member takes it.</param>
 /// <param name="RedisRotationSeconds">The same.</param>
+/// <param name="BackupMebibytes">Data of a PostgreSQL that is backed up whole.</param>
+/// <param name="BackupSeconds">From the first look at the servers until the manifest is read back; the pod's start is left out. Whole seconds.</param>
+/// <param name="PgBackRestSeconds">What pgBackRest says that it took of that.</param>
 internal sealed record PodReport(
     int Rounds,
     IReadOnlyList<double> PostgresFrozenSeconds,
@@ -133,7 +137,10 @@ internal sealed record PodReport(
     IReadOnlyList<double> RedisFrozenSeconds,
     IReadOnlyList<double> RedisKilledSeconds,
     double PostgresRotationSeconds,
-    double RedisRotationSeconds)
+    double RedisRotationSeconds,
+    int BackupMebibytes,
+    double BackupSeconds,
+    double PgBackRestSeconds)
 {
     /// <summary>The middle one; of an even number, the greater of the two.</summary>
     public static double Median(IReadOnlyCollection<double> seconds) => seconds.Order().ElementAt(seconds.Count / 2);

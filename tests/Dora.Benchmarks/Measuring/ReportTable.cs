@@ -69,6 +69,8 @@ internal static class ReportTable
             ]);
         Line(text, $"");
         Rows(text, ["from the wish for another password until it is in use", "s"], [["PostgreSQL", Number(report.PostgresRotationSeconds)], ["Redis", Number(report.RedisRotationSeconds)]]);
+        Line(text, $"");
+        Rows(text, [string.Create(CultureInfo.InvariantCulture, $"backup of {report.BackupMebibytes} MiB of PostgreSQL, s"), "ours", "pgBackRest alone", "ratio"], [Compare("wall", report.BackupSeconds, report.PgBackRestSeconds)]);
     }
 
     private static string[] Spread(string name, IReadOnlyList<double> seconds) => [name, Number(PodReport.Median(seconds)), Number(seconds.Max())];
