@@ -22,8 +22,17 @@ public sealed record BackupTool(string Content, IReadOnlyList<BackupType> Types,
     /// <summary>Whether the data goes through the agent; false: the tool stores it by itself, and the agent only writes the manifest.</summary>
     public bool Streams { get; init; } = true;
 
+    /// <summary>
+    /// Reads all that <see cref="LayDown"/> would read of what the tool stored by itself, and lays nothing down: before servers are stopped for a restore.
+    /// Null where the agent reads it.
+    /// </summary>
+    public Func<LayDownRequest, ToolContainer>? Inspect { get; init; }
+
     /// <summary>Whether any time between the backup's end and the end of the log can be restored.</summary>
     public bool PointInTime { get; init; }
+
+    /// <summary>The same of positions in the log, and of names that were given to them.</summary>
+    public bool LogPositions { get; init; }
 
     /// <summary>Ports of the servers that a copy is read from.</summary>
     public IReadOnlyList<int> Ports { get; init; } = [];
@@ -43,7 +52,17 @@ public sealed record CopyRequest(string Host, BackupType Type, string? Database 
 /// <param name="Facts">What the manifest of the backup says of the data.</param>
 /// <param name="PointInTime">The state at this time instead of the newest, where the tool can.</param>
 /// <param name="Checks">Questions to the restored data, of this engine; each in a file of /checks.</param>
-public sealed record LayDownRequest(bool Drill, IReadOnlyDictionary<string, string> Facts, DateTimeOffset? PointInTime = null, IReadOnlyList<DrillCheck>? Checks = null);
+public sealed record LayDownRequest(bool Drill, IReadOnlyDictionary<string, string> Facts, DateTimeOffset? PointInTime = null, IReadOnlyList<DrillCheck>? Checks = null)
+{
+    /// <summary>The state at this position of the log instead.</summary>
+    public string? Lsn { get; init; }
+
+    /// <summary>The state at the position of the log that has this name instead.</summary>
+    public string? RestorePoint { get; init; }
+
+    /// <summary>Whether what was committed at just that time or position is left out.</summary>
+    public bool Exclusive { get; init; }
+}
 
 /// <summary>
 /// The tool's container: a script of the engine in the engine's image. The operator adds the stage (<c>STAGE=/stage</c>), the scripts at

@@ -16,7 +16,15 @@ internal static class PostgresBackups
     [
         .. !PgBackRest.Serves(plan) ? [] : new BackupTool[]
         {
-            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, PointInTime = true, Forget = state, Ports = [PgBackRest.Port] },
+            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request))
+            {
+                Streams = false,
+                Inspect = request => Inspect(plan, request),
+                PointInTime = true,
+                LogPositions = true,
+                Forget = state,
+                Ports = [PgBackRest.Port],
+            },
         },
         new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state, Ports = [PostgresPlan.Port] },
     ];
@@ -61,16 +69,34 @@ internal static class PostgresBackups
 
     private static string Secret(PostgresPlan plan) => plan.Roles.Single(role => role.Name == PostgresPlan.BackupUser).Secret!;
 
-    private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) => Archived(Tool(plan, "restore-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), PgBackRest.RestoreConfig(plan)) with
+    private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) =>
+        FromStore(plan, Tool(plan, "restore-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), [.. Target(request), .. request.Drill ? [] : Passwords(plan)]);
+
+    private static ToolContainer Inspect(PostgresPlan plan, LayDownRequest request) =>
+        FromStore(plan, Tool(plan, "verify-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), [.. Target(request)]);
+
+    private static ToolContainer FromStore(PostgresPlan plan, ToolContainer tool, IReadOnlyList<EnvVar> environment) => Archived(tool, PgBackRest.RestoreConfig(plan)) with
     {
-        Environment =
-        [
-            .. request.PointInTime is { } point ? [new("TARGET_TIME", point.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture))] : Array.Empty<EnvVar>(),
-            .. request.Drill ? [] : Passwords(plan),
-        ],
+        Environment = environment,
         Volumes = [.. PgBackRest.StoreVolumes(plan)],
         Mounts = [.. PgBackRest.StoreMounts(plan)],
     };
+
+    // Up to where the log is followed.
+    private static IEnumerable<EnvVar> Target(LayDownRequest request)
+    {
+        (string Type, string Value)? target =
+            request.PointInTime is { } point ? ("time", point.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture))
+            : request.Lsn is { } lsn ? ("lsn", lsn)
+            : request.RestorePoint is { } name ? ("name", name)
+            : null;
+        if (target is not var (type, value))
+            yield break;
+        yield return new("TARGET_TYPE", type);
+        yield return new("TARGET", value);
+        if (request.Exclusive)
+            yield return new("TARGET_EXCLUSIVE", "1");
+    }
 
     private static ToolContainer Archived(ToolContainer tool, string config) => tool with
     {

@@ -148,7 +148,11 @@ internal static class RestoreRules
         if (Lost(observed, status) is { } lost)
             return lost;
         if (observed.Job is null && status.Reason == BackupRules.Starting)
-            return new(status, Run(observed, status, "verify", null, null), Again: BackupRules.Look);
+        {
+            var tool = Tool(observed.From!, Chosen(observed, status)!);
+            return new(status, Run(observed, status, tool?.Inspect is null ? "verify" : "inspect", tool?.Inspect, null), Again: BackupRules.Look);
+        }
+
         return RunEnd.Of(observed.Job, observed.Pods) switch
         {
             null => new(status with { Reason = "Verifying", Message = "reads the whole backup before anything is touched" }, Again: BackupRules.Look),
@@ -181,7 +185,7 @@ internal static class RestoreRules
             var tool = Tool(drill ? observed.From! : observed.To!, backup);
             if (tool is null)
                 return new(Failed(status, "NotSupported", $"{spec.Engine} cannot lay down {backup.Status!.Content}", observed.Now));
-            return new(status, Run(observed, status, tool.Streams ? "restore" : "follow", tool, drill ? Scratch(observed) : new("data", PersistentVolumeClaim: new(DataClaim(observed)))), Again: BackupRules.Look);
+            return new(status, Run(observed, status, tool.Streams ? "restore" : "follow", tool.LayDown, drill ? Scratch(observed) : new("data", PersistentVolumeClaim: new(DataClaim(observed)))), Again: BackupRules.Look);
         }
 
         var end = RunEnd.Of(observed.Job, observed.Pods);
@@ -228,7 +232,7 @@ internal static class RestoreRules
             Verified: status.Comparison == nameof(Comparison.Verified) ? backup : null);
     }
 
-    private static BackupRun Run(RestoreObservation observed, ComplianceRestoreStatus status, string command, BackupTool? tool, Volume? data)
+    private static BackupRun Run(RestoreObservation observed, ComplianceRestoreStatus status, string command, Func<LayDownRequest, ToolContainer>? tool, Volume? data)
     {
         var (restore, backup) = (observed.Restore, Chosen(observed, status)!);
         var drill = restore.Spec.Target.Mode == RestoreMode.Drill;
@@ -240,7 +244,7 @@ internal static class RestoreRules
             (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
-            Tool = tool?.LayDown(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), restore.Spec.Source.PointInTime, checks)),
+            Tool = tool?.Invoke(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), restore.Spec.Source.PointInTime, checks)),
             Data = data,
             Drill = drill,
             Checks = checks,
