@@ -16,6 +16,7 @@ public sealed record ComplianceRestore(
 
 /// <summary>What is restored, and where to.</summary>
 [Cel("self == oldSelf", "a restore's spec cannot be changed: create another ComplianceRestore")]
+[Cel("self.engine == 'postgres' || !(has(self.source.lsn) || has(self.source.restorePoint))", RestoreSource.OnlyPostgres, FieldPath = ".source")]
 public sealed record ComplianceRestoreSpec(
     [property: Description("The ComplianceStack of this namespace whose data is restored."), MinLength(1), MaxLength(40)]
     string Stack,
@@ -29,11 +30,35 @@ public sealed record ComplianceRestoreSpec(
     string Deadline = "6h");
 
 /// <summary>Where the data comes from.</summary>
+[Cel("(has(self.pointInTime) ? 1 : 0) + (has(self.lsn) ? 1 : 0) + (has(self.restorePoint) ? 1 : 0) <= 1", RestoreSource.OnePoint)]
+[Cel("!has(self.exclusive) || !self.exclusive || has(self.pointInTime) || has(self.lsn)", RestoreSource.ExclusiveOfWhat, FieldPath = ".exclusive")]
 public sealed record RestoreSource(
     [property: Description("The ComplianceBackup of this namespace. Absent: the newest one that succeeded, or the newest before the point in time."), MinLength(1), MaxLength(253)]
     string? Backup = null,
     [property: Description("The state at this time, where the engine's backups hold a log: within the window that the stack's status shows.")]
-    DateTimeOffset? PointInTime = null);
+    DateTimeOffset? PointInTime = null,
+    [property: Description("The state at this position in the log (pg_lsn), PostgreSQL only."), Pattern(RestoreSource.LsnPattern), MaxLength(17)]
+    string? Lsn = null,
+    [property: Description("The state at the position that pg_create_restore_point gave this name, PostgreSQL only."), Pattern(RestoreSource.RestorePointPattern), MaxLength(63)]
+    string? RestorePoint = null,
+    [property: Description("Whether what was committed at just that time or position is left out.")]
+    bool Exclusive = false)
+{
+    /// <summary>How a position in the log is written.</summary>
+    public const string LsnPattern = "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$";
+
+    /// <summary>Names that need no quoting in the servers' configuration, where they come to stand.</summary>
+    public const string RestorePointPattern = "^[A-Za-z0-9]([-A-Za-z0-9_.:+ ]*[A-Za-z0-9_])?$";
+
+    /// <summary>One point is restored to.</summary>
+    public const string OnePoint = "give one of pointInTime, lsn and restorePoint";
+
+    /// <summary>A name has no just before.</summary>
+    public const string ExclusiveOfWhat = "exclusive belongs to pointInTime or lsn";
+
+    /// <summary>Other engines have no log to find these in.</summary>
+    public const string OnlyPostgres = "lsn and restorePoint are PostgreSQL's: give pointInTime or backup";
+}
 
 /// <summary>Where the data goes.</summary>
 [Cel("self.mode != 'InPlace' || has(self.confirm)", "a restore in place replaces the data of the stack: give its name in confirm", FieldPath = ".confirm")]

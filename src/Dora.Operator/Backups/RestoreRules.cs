@@ -123,13 +123,15 @@ internal static class RestoreRules
             return Fail("NoDestination", $"spec.backup of ComplianceStack {spec.Stack} is missing: say there where its backups are and what opens them");
         if (spec.Target is { Mode: RestoreMode.InPlace } && spec.Target.Confirm != spec.Stack)
             return Fail("NotConfirmed", $"a restore in place replaces the data of {spec.Stack}: create another ComplianceRestore with target.confirm: {spec.Stack}");
-        if (Backup(observed, out var problem) is not { } backup)
+        if (RestoreWindow.Contradiction(spec) is { } contradiction)
+            return Fail("InvalidSpec", contradiction);
+        if (RestoreWindow.Choose(observed, out var problem) is not { } backup)
             return Fail("NoBackup", problem);
         if (backup.Spec.Engine != spec.Engine)
             return Fail("OtherEngine", $"{backup.Metadata.Name} holds {backup.Spec.Engine}, and {spec.Engine} is to be restored");
         if (Tool(from, backup) is not { } tool)
             return Fail("NotSupported", $"{spec.Engine} of {spec.Stack} cannot lay down {backup.Status!.Content} of {backup.Metadata.Name}");
-        if (Outside(observed, backup, tool) is { } outside)
+        if (RestoreWindow.Outside(observed, backup, tool) is { } outside)
             return Fail("OutsideWindow", outside);
         if (observed.Busy is { } busy)
             return Wait("Busy", $"waits for {busy}: one run of an engine at a time");
@@ -227,14 +229,14 @@ internal static class RestoreRules
                 Message = null,
                 FinishedAt = now,
                 MeasuredRto = Durations.Format(now - status.StartedAt!.Value),
-                MeasuredRpo = (observed.Restore.Spec.Source.PointInTime ?? backup?.Status?.StartedAt) is { } state ? Durations.Format(status.StartedAt.Value - state) : null,
+                MeasuredRpo = RestoreWindow.State(observed.Restore.Spec.Source, backup, status.Facts) is { } state ? Durations.Format(status.StartedAt.Value - state) : null,
             },
             Verified: status.Comparison == nameof(Comparison.Verified) ? backup : null);
     }
 
     private static BackupRun Run(RestoreObservation observed, ComplianceRestoreStatus status, string command, Func<LayDownRequest, ToolContainer>? tool, Volume? data)
     {
-        var (restore, backup) = (observed.Restore, Chosen(observed, status)!);
+        var (restore, source, backup) = (observed.Restore, observed.Restore.Spec.Source, Chosen(observed, status)!);
         var drill = restore.Spec.Target.Mode == RestoreMode.Drill;
         var checks = drill ? (observed.Source!.Spec.Backup!.Drills?.Checks ?? []).Where(check => check.Engine == restore.Spec.Engine).ToList() : [];
         return new(
@@ -244,7 +246,7 @@ internal static class RestoreRules
             (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
-            Tool = tool?.Invoke(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), restore.Spec.Source.PointInTime, checks)),
+            Tool = tool?.Invoke(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), source.PointInTime, checks) { Lsn = restore.Spec.Source.Lsn, RestorePoint = restore.Spec.Source.RestorePoint, Exclusive = restore.Spec.Source.Exclusive }),
             Data = data,
             Drill = drill,
             Checks = checks,
@@ -266,41 +268,6 @@ internal static class RestoreRules
         observed.Now - status.StartedAt > BackupRules.Deadline(observed.Restore.Spec.Deadline)
             ? new(Failed(status, "DeadlineExceeded", $"not done within {observed.Restore.Spec.Deadline}, in phase {status.Phase}: {status.Message}", observed.Now), End: observed.Job)
             : null;
-
-    private static ComplianceBackup? Backup(RestoreObservation observed, out string problem)
-    {
-        var spec = observed.Restore.Spec;
-        var name = spec.Source.Backup;
-        var usable = observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine).ToList();
-        problem = "";
-        if (name is not null)
-        {
-            var named = observed.Backups.FirstOrDefault(backup => backup.Metadata.Name == name);
-            problem = named is null ? $"there is no ComplianceBackup {name} of {spec.Stack} in this namespace" : $"ComplianceBackup {name} is {named.Status?.Phase.ToString() ?? "Pending"}, not Succeeded: {named.Status?.Message}";
-            return named?.Status is { Phase: RunPhase.Succeeded, Id: not null } ? named : null;
-        }
-
-        var limit = spec.Source.PointInTime ?? observed.Now;
-        var newest = usable.Where(backup => (spec.Source.PointInTime is null ? backup.Status!.StartedAt : backup.Status!.FinishedAt) <= limit).MaxBy(backup => backup.Status!.StartedAt);
-        problem = usable.Count == 0
-            ? $"no backup of {spec.Engine} of {spec.Stack} has succeeded: create a ComplianceBackup"
-            : $"no backup of {spec.Engine} was done by {limit:O}: the oldest ended at {usable.Min(backup => backup.Status!.FinishedAt):O}";
-        return newest;
-    }
-
-    // What was archived is known by the last probe, and by the last backup, which waits for the log that it needs.
-    private static string? Outside(RestoreObservation observed, ComplianceBackup backup, BackupTool tool)
-    {
-        var spec = observed.Restore.Spec;
-        if (spec.Source.PointInTime is not { } point)
-            return null;
-        if (!tool.PointInTime)
-            return $"backups of {spec.Engine} hold one moment each, and no log: name a backup instead of a time; {backup.Metadata.Name} is of {backup.Status!.StartedAt:u}";
-        var (begin, end) = (backup.Status!.FinishedAt, observed.Backups.Where(other => other.Spec.Engine == spec.Engine && other.Status?.Phase == RunPhase.Succeeded).Max(other => other.Status!.FinishedAt));
-        if (observed.From!.Health?.Archive?.Archived is { } archived && archived > end)
-            end = archived;
-        return point >= begin && point <= end ? null : $"{point:u} is outside of what can be restored from {backup.Metadata.Name}: {begin:u} to {end:u}";
-    }
 
     private static ComplianceBackup? Chosen(RestoreObservation observed, ComplianceRestoreStatus status) =>
         observed.Backups.FirstOrDefault(backup => backup.Metadata.Name == status.Backup && backup.Status?.Id == status.BackupId);

@@ -39,7 +39,7 @@ public sealed class PostgresBackupTests
     {
         var tool = Physical();
         var dump = Bind(Settings).Backups.Single(other => other.Content == PostgresBackups.Logical);
-        foreach (var container in (ToolContainer[])[tool.Copy(new("host", BackupType.Full)), LayDown(drill: false), dump.Copy(new("host", BackupType.Dump)), dump.LayDown(new(Drill: false, new Dictionary<string, string>()))])
+        foreach (var container in (ToolContainer[])[tool.Copy(new("host", BackupType.Full)), LayDown(drill: false), tool.Inspect!(new(Drill: false, new Dictionary<string, string>())), dump.Copy(new("host", BackupType.Dump)), dump.LayDown(new(Drill: false, new Dictionary<string, string>()))])
         {
             Assert.DoesNotContain(container.Files.Values, file => file.Contains("repo1-s3-key=", StringComparison.Ordinal) || file.Contains("cipher-pass=", StringComparison.Ordinal));
             Assert.All(container.Environment, variable => Assert.True(variable.Value is null || !variable.Name.EndsWith("PASSWORD", StringComparison.Ordinal), variable.Name));
@@ -55,7 +55,7 @@ public sealed class PostgresBackupTests
 
     [Fact]
     public void A_point_in_time_is_told_in_UTC_to_the_microsecond() =>
-        Assert.Contains(new EnvVar("TARGET_TIME", "2026-11-21T12:00:00.123456Z"), LayDown(drill: true, new DateTimeOffset(2026, 11, 21, 14, 0, 0, TimeSpan.FromHours(2)).AddTicks(1_234_560)).Environment);
+        Assert.Contains(new EnvVar("TARGET", "2026-11-21T12:00:00.123456Z"), LayDown(drill: true, new DateTimeOffset(2026, 11, 21, 14, 0, 0, TimeSpan.FromHours(2)).AddTicks(1_234_560)).Environment);
 
     [Theory]
     [InlineData(BackupType.Full, "full")]

@@ -1,3 +1,5 @@
+using Dora.Api;
+
 namespace Dora.Integration.Tests.Crds;
 
 /// <summary>Every bad input of backups and restores that the schema or its CEL rules can catch.</summary>
@@ -41,6 +43,11 @@ internal static class BackupRows
         Restore("a new stack without a name", "{stack: payments, engine: redis, source: {}, target: {mode: NewStack}}", "spec.target", NewStack),
         Restore("a drill into a stack", "{stack: payments, engine: redis, source: {}, target: {mode: Drill, stack: other}}", "spec.target", NewStack),
         Restore("a restore to no time", "{stack: payments, engine: redis, source: {pointInTime: yesterday}, target: {mode: Drill}}", "spec.source.pointInTime", "must be of type date-time"),
+        Restore("two points to restore to", "{stack: payments, engine: postgres, source: {pointInTime: '2026-11-21T14:05:00Z', lsn: 0/3000148}, target: {mode: Drill}}", "spec.source", RestoreSource.OnePoint),
+        Restore("a position that is none", "{stack: payments, engine: postgres, source: {lsn: '12'}, target: {mode: Drill}}", "spec.source.lsn", "should match"),
+        Restore("a restore point that would need quotes", "{stack: payments, engine: postgres, source: {restorePoint: it's}, target: {mode: Drill}}", "spec.source.restorePoint", "should match"),
+        Restore("just before a name", "{stack: payments, engine: postgres, source: {restorePoint: migration, exclusive: true}, target: {mode: Drill}}", "spec.source.exclusive", RestoreSource.ExclusiveOfWhat),
+        Restore("a position in the log of an engine that has none", "{stack: payments, engine: redis, source: {lsn: 0/3000148}, target: {mode: Drill}}", "spec.source", RestoreSource.OnlyPostgres),
         Restore("another source for a restore", "{stack: payments, engine: redis, source: {}, target: {mode: Drill}}", "spec", FixedRestore, "{stack: payments, engine: redis, source: {backup: a}, target: {mode: Drill}}"),
     ];
 
