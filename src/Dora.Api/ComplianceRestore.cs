@@ -17,6 +17,7 @@ public sealed record ComplianceRestore(
 /// <summary>What is restored, and where to.</summary>
 [Cel("self == oldSelf", "a restore's spec cannot be changed: create another ComplianceRestore")]
 [Cel("self.engine == 'postgres' || !(has(self.source.lsn) || has(self.source.restorePoint))", RestoreSource.OnlyPostgres, FieldPath = ".source")]
+[Cel("self.target.mode != 'Database' || (self.engine == 'postgres' && has(self.source.backup))", RestoreTarget.DatabaseFromDump, FieldPath = ".target.mode")]
 public sealed record ComplianceRestoreSpec(
     [property: Description("The ComplianceStack of this namespace whose data is restored."), MinLength(1), MaxLength(40)]
     string Stack,
@@ -63,13 +64,23 @@ public sealed record RestoreSource(
 /// <summary>Where the data goes.</summary>
 [Cel("self.mode != 'InPlace' || has(self.confirm)", "a restore in place replaces the data of the stack: give its name in confirm", FieldPath = ".confirm")]
 [Cel("(self.mode == 'NewStack') == has(self.stack)", "stack is needed with mode NewStack, and belongs to no other mode")]
+[Cel("(self.mode == 'Database') == has(self.database)", RestoreTarget.NamedDatabase)]
 public sealed record RestoreTarget(
-    [property: Description("InPlace: the data of the stack is replaced. NewStack: another stack gets it. Drill: a throw-away instance, to see whether it works.")]
+    [property: Description("InPlace: the data of the stack is replaced. NewStack: another stack gets it. Drill: a throw-away instance, to see whether it works. Database: an empty database of the running stack, from a dump.")]
     RestoreMode Mode,
     [property: Description("Name of the stack whose data may be replaced; must be the stack's own name."), MaxLength(40)]
     string? Confirm = null,
     [property: Description("Name of the new stack. It must not exist; it is made as the stack is now, without its backups."), Pattern("^[a-z]([-a-z0-9]*[a-z0-9])?$"), MaxLength(40)]
-    string? Stack = null);
+    string? Stack = null,
+    [property: Description("The database that gets the data: declared in the stack, and empty."), MinLength(1), MaxLength(63)]
+    string? Database = null)
+{
+    /// <summary>Which database it is.</summary>
+    public const string NamedDatabase = "database is needed with mode Database, and belongs to no other mode";
+
+    /// <summary>Other backups hold all databases, and those of other engines cannot be taken apart.</summary>
+    public const string DatabaseFromDump = "mode Database restores one dump of PostgreSQL: give its name in source.backup";
+}
 
 /// <summary>Where restored data goes.</summary>
 [JsonConverter(typeof(EnumNames<RestoreMode>))]
@@ -83,6 +94,9 @@ public enum RestoreMode
 
     /// <summary>Into a throw-away instance.</summary>
     Drill,
+
+    /// <summary>Into an empty database of the servers that run.</summary>
+    Database,
 }
 
 /// <summary>How far a restore is.</summary>

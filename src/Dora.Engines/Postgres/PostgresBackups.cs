@@ -26,7 +26,13 @@ internal static class PostgresBackups
                 Ports = [PgBackRest.Port],
             },
         },
-        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state, Ports = [PostgresPlan.Port] },
+        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request))
+        {
+            Load = request => Load(plan, request),
+            Databases = [.. plan.Databases.Where(database => Login(plan, database.Owner) is not null).Select(database => database.Name).Order(StringComparer.Ordinal)],
+            Forget = state,
+            Ports = [PostgresPlan.Port],
+        },
     ];
 
     private static ToolContainer Copy(PostgresPlan plan, CopyRequest request) => Archived(Tool(plan, "backup-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), PgBackRest.RunConfig(plan)) with
@@ -41,18 +47,40 @@ internal static class PostgresBackups
         Mounts = [.. PgBackRest.StoreMounts(plan), PgBackRest.ClientMount],
     };
 
-    // It reads any member; the server's certificate is believed by the stack's authority.
-    private static ToolContainer Dump(PostgresPlan plan, CopyRequest request) => Tool(plan, "backup-postgres.sh", "count-rows.awk") with
+    // It reads any member.
+    private static ToolContainer Dump(PostgresPlan plan, CopyRequest request) => Connected(
+        plan,
+        Tool(plan, "backup-postgres.sh", "count-rows.awk"),
+        Login(plan, PostgresPlan.BackupUser)!,
+        request.Host,
+        request.Database ?? PostgresPlan.AppDatabase,
+        [new("PARTS", request.Parts switch { DumpParts.Schema => "schema", DumpParts.Data => "data", _ => "all" })]);
+
+    private static ToolContainer Load(PostgresPlan plan, LoadRequest request)
+    {
+        var owner = plan.Databases.Single(database => database.Name == request.Database).Owner;
+        return Connected(
+            plan,
+            Tool(plan, "restore-postgres.sh", "count-rows.awk"),
+            Login(plan, owner)!,
+            request.Host,
+            request.Database,
+            [new("ROLE", owner), new("PARTS", request.Facts.GetValueOrDefault("parts", "all"))]);
+    }
+
+    // The server's certificate is believed by the stack's authority.
+    private static ToolContainer Connected(PostgresPlan plan, ToolContainer tool, string secret, string host, string database, IReadOnlyList<EnvVar> more) => tool with
     {
         Environment =
         [
-            new("PGHOST", request.Host),
+            new("PGHOST", host),
             new("PGPORT", Text(PostgresPlan.Port)),
-            PodDefaults.FromSecret("PGUSER", Secret(plan), "username"),
-            PodDefaults.FromSecret("PGPASSWORD", Secret(plan), "password"),
-            new("PGDATABASE", request.Database ?? PostgresPlan.AppDatabase),
+            PodDefaults.FromSecret("PGUSER", secret, "username"),
+            PodDefaults.FromSecret("PGPASSWORD", secret, "password"),
+            new("PGDATABASE", database),
             new("PGSSLMODE", plan.Names.Encrypted ? "verify-full" : "prefer"),
             .. plan.Names.Encrypted ? [new("PGSSLROOTCERT", PostgresTls.Trust)] : Array.Empty<EnvVar>(),
+            .. more,
         ],
         Volumes = plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, Items: [new(CertificateRequest.Trust, CertificateRequest.Trust)]))] : [],
         Mounts = plan.Names.Encrypted ? [PostgresTls.Mount] : [],
@@ -67,7 +95,8 @@ internal static class PostgresBackups
         ],
     };
 
-    private static string Secret(PostgresPlan plan) => plan.Roles.Single(role => role.Name == PostgresPlan.BackupUser).Secret!;
+    // The Secret of a role; null where it does not log in.
+    private static string? Login(PostgresPlan plan, string name) => name == PostgresPlan.AppUser ? plan.Names.AppSecret : plan.Roles.FirstOrDefault(role => role.Name == name)?.Secret;
 
     private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) =>
         FromStore(plan, Tool(plan, "restore-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), [.. Target(request), .. request.Drill ? [] : Passwords(plan)]);

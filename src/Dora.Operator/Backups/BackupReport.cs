@@ -42,7 +42,7 @@ internal static class BackupReport
     private static EngineBackups Entry(string engine, StackObservation observed)
     {
         var stack = observed.Stack.Metadata.Name;
-        var done = observed.Backups.Where(backup => backup.Spec.Engine == engine && backup.Status is { Phase: RunPhase.Succeeded }).ToList();
+        var done = RestoreWindow.WithoutName([.. observed.Backups.Where(backup => backup.Spec.Engine == engine && backup.Status is { Phase: RunPhase.Succeeded })]);
         var newest = done.MaxBy(backup => backup.Status!.StartedAt);
         var window = done.Where(backup => backup.Status!.Facts?.ContainsKey("window-from") == true).MaxBy(backup => backup.Status!.StartedAt)?.Status!.Facts;
         var drill = observed.Restores

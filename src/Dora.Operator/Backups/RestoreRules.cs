@@ -74,7 +74,7 @@ internal static class RestoreRules
     /// </summary>
     public static string? Holds(string stack, string engine, IReadOnlyList<ComplianceRestore> restores)
     {
-        var mine = restores.Where(restore => restore.Spec.Engine == engine && restore.Spec.Target.Mode != RestoreMode.Drill && TargetName(restore) == stack).ToList();
+        var mine = restores.Where(restore => restore.Spec.Engine == engine && Replaces(restore) && TargetName(restore) == stack).ToList();
         var holding = mine.Where(restore => restore.Status is { Phase: RestorePhase.Stopping or RestorePhase.Restoring } || Broken(restore)).ToList();
         var done = mine.Where(restore => restore.Status?.Phase is RestorePhase.Starting or RestorePhase.Succeeded).Select(restore => restore.Status!.StartedAt).Max();
         return holding.Where(restore => !Broken(restore) || restore.Status!.StartedAt > (done ?? DateTimeOffset.MinValue)).Select(restore => restore.Metadata.Name).FirstOrDefault();
@@ -99,9 +99,11 @@ internal static class RestoreRules
         };
     }
 
+    private static bool Replaces(ComplianceRestore restore) => restore.Spec.Target.Mode is RestoreMode.InPlace or RestoreMode.NewStack;
+
     // Its claims were removed, and nothing whole is in their place.
     private static bool Broken(ComplianceRestore restore) =>
-        restore.Status is { Phase: RestorePhase.Failed } status && restore.Spec.Target.Mode != RestoreMode.Drill && status.Steps?.Any(step => step.Phase == RestorePhase.Restoring) == true && status.Steps.All(step => step.Phase != RestorePhase.Starting);
+        restore.Status is { Phase: RestorePhase.Failed } status && Replaces(restore) && status.Steps?.Any(step => step.Phase == RestorePhase.Restoring) == true && status.Steps.All(step => step.Phase != RestorePhase.Starting);
 
     private static RestoreDecision Over(RestoreObservation observed, ComplianceRestoreStatus status)
     {
@@ -133,9 +135,13 @@ internal static class RestoreRules
             return Fail("NotSupported", $"{spec.Engine} of {spec.Stack} cannot lay down {backup.Status!.Content} of {backup.Metadata.Name}");
         if (RestoreWindow.Outside(observed, backup, tool) is { } outside)
             return Fail("OutsideWindow", outside);
+        if (LoadRules.Refusal(spec, backup, tool) is { } loads)
+            return Fail(loads.Reason, loads.Message);
         if (observed.Busy is { } busy)
             return Wait("Busy", $"waits for {busy}: one run of an engine at a time");
-        var chosen = Begin(status with { Backup = backup.Metadata.Name, BackupId = backup.Status!.Id, StartedAt = BackupRules.Whole(observed.Now) }, spec.Target.Mode == RestoreMode.Drill ? RestorePhase.Restoring : RestorePhase.Verifying, observed);
+        if (spec.Target.Mode == RestoreMode.Database && from.Health?.Primary is null)
+            return Wait("EngineNotServing", $"no member of {spec.Engine} takes writes: it begins when one does");
+        var chosen = Begin(status with { Backup = backup.Metadata.Name, BackupId = backup.Status!.Id, StartedAt = BackupRules.Whole(observed.Now) }, Replaces(observed.Restore) ? RestorePhase.Verifying : RestorePhase.Restoring, observed);
         return spec.Target.Mode switch
         {
             RestoreMode.NewStack when observed.Target is null => new(status with { Reason = "CreatingStack", Message = $"creates ComplianceStack {spec.Target.Stack}" }, Stack: Copy(observed.Restore, source), Again: BackupRules.Look),
@@ -179,7 +185,7 @@ internal static class RestoreRules
             return lost;
         var spec = observed.Restore.Spec;
         var drill = spec.Target.Mode == RestoreMode.Drill;
-        if (!drill && status.Reason == Emptying && Empty(observed, status) is { } emptying)
+        if (Replaces(observed.Restore) && status.Reason == Emptying && Empty(observed, status) is { } emptying)
             return emptying;
         if (observed.Job is null && status.Reason == BackupRules.Starting)
         {
@@ -187,17 +193,26 @@ internal static class RestoreRules
             var tool = Tool(drill ? observed.From! : observed.To!, backup);
             if (tool is null)
                 return new(Failed(status, "NotSupported", $"{spec.Engine} cannot lay down {backup.Status!.Content}", observed.Now));
+            if (spec.Target.Mode == RestoreMode.Database)
+                return new(status, Run(observed, status, "restore", _ => LoadRules.Container(observed, backup, tool), null) with { Loads = true }, Again: BackupRules.Look);
             return new(status, Run(observed, status, tool.Streams ? "restore" : "follow", tool.LayDown, drill ? Scratch(observed) : new("data", PersistentVolumeClaim: new(DataClaim(observed)))), Again: BackupRules.Look);
         }
 
         var end = RunEnd.Of(observed.Job, observed.Pods);
         if (end is null)
-            return new(status with { Reason = "Restoring", Message = drill ? "restores into a throw-away instance" : "lays the data down" }, Again: BackupRules.Look);
+            return new(status with { Reason = "Restoring", Message = Doing(spec.Target) }, Again: BackupRules.Look);
         status = status with { Facts = BackupRules.Facts(end.Report), Comparison = end.Report?.Comparison?.ToString() };
         if (!end.Succeeded)
-            return new(Failed(status, end.Reason, drill ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
-        return drill ? Done(observed, status) : new(Begin(status, RestorePhase.Starting, observed), End: observed.Job);
+            return new(Failed(status, end.Reason, !Replaces(observed.Restore) ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
+        return Replaces(observed.Restore) ? new(Begin(status, RestorePhase.Starting, observed), End: observed.Job) : Done(observed, status);
     }
+
+    private static string Doing(RestoreTarget target) => target.Mode switch
+    {
+        RestoreMode.Drill => "restores into a throw-away instance",
+        RestoreMode.Database => $"restores into database {target.Database}",
+        _ => "lays the data down",
+    };
 
     private static RestoreDecision Starting(RestoreObservation observed, ComplianceRestoreStatus status)
     {

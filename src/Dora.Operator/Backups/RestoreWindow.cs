@@ -17,6 +17,8 @@ internal static partial class RestoreWindow
             : OfLog(source) && spec.Engine != "postgres" ? $"spec.source: {RestoreSource.OnlyPostgres}"
             : source.Lsn is { } lsn && Position(lsn) is null ? $"spec.source.lsn: '{lsn}' is no position in the log: give one such as 0/3000148"
             : source.RestorePoint is { } name && Name().Match(name).Length != name.Length ? "spec.source.restorePoint: give letters, digits, spaces and -_.:+ only"
+            : (spec.Target.Mode == RestoreMode.Database) != (spec.Target.Database is not null) ? $"spec.target: {RestoreTarget.NamedDatabase}"
+            : spec.Target.Mode == RestoreMode.Database && (spec.Engine != "postgres" || source.Backup is null) ? $"spec.target.mode: {RestoreTarget.DatabaseFromDump}"
             : null;
     }
 
@@ -24,7 +26,7 @@ internal static partial class RestoreWindow
     public static ComplianceBackup? Choose(RestoreObservation observed, out string problem)
     {
         var spec = observed.Restore.Spec;
-        var usable = observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine).ToList();
+        var usable = WithoutName(observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine).ToList());
         problem = "";
         if (spec.Source.Backup is { } name)
         {
@@ -46,6 +48,8 @@ internal static partial class RestoreWindow
     public static string? Outside(RestoreObservation observed, ComplianceBackup backup, BackupTool tool)
     {
         var (spec, status) = (observed.Restore.Spec, backup.Status!);
+        if (spec.Target.Mode != RestoreMode.Database && status.Facts?.GetValueOrDefault("parts") == "data")
+            return $"{backup.Metadata.Name} holds rows alone, and no tables to put them in: name a backup of all of the database, or restore into a database that has its tables (mode Database)";
         if (OfLog(spec.Source) && !tool.LogPositions)
             return $"{backup.Metadata.Name} holds {status.Content}, which has no log: name a backup of type Full or Incremental";
         if (spec.Source.Lsn is { } lsn && End(backup) is { } stop && Position(lsn) < Position(stop))
@@ -75,6 +79,12 @@ internal static partial class RestoreWindow
             end = archived;
         return point >= begin && point <= end ? null : $"{point:u} is outside of what can be restored from {backup.Metadata.Name}: {begin:u} to {end:u}";
     }
+
+    /// <summary>
+    /// Backups that may stand for all of an engine's data: where there are others, a dump, which holds one database, is only restored by name; one of parts always.
+    /// </summary>
+    public static List<ComplianceBackup> WithoutName(IReadOnlyList<ComplianceBackup> backups) =>
+        backups.Where(backup => backup.Spec.Type != BackupType.Dump).ToList() is { Count: > 0 } whole ? whole : [.. backups.Where(backup => backup.Spec.Parts == DumpParts.All)];
 
     private static bool OfLog(RestoreSource source) => source is { Lsn: not null } or { RestorePoint: not null };
 

@@ -69,6 +69,27 @@ public sealed class PostgresBackupTests
     }
 
     [Fact]
+    public void A_dump_is_loaded_by_the_owner_of_the_database_over_connections_that_are_believed()
+    {
+        var cluster = Engines.Bind("postgres", """{"roles": [{"name": "reports"}, {"name": "nobody", "login": false}], "databases": [{"name": "copy"}, {"name": "reports", "owner": "reports"}, {"name": "closed", "owner": "nobody"}]}""", Stack(Settings));
+        var tool = cluster.Backups.Single(other => other.Content == PostgresBackups.Logical);
+        Assert.Equal(["copy", "reports"], tool.Databases);
+
+        var load = tool.Load!(new("host", "reports", new Dictionary<string, string> { ["parts"] = "data" }));
+        Assert.Equal(("restore-postgres.sh", "payments-postgres-role-reports"), (load.Script, load.Environment.Single(variable => variable.Name == "PGPASSWORD").ValueFrom!.SecretKeyRef!.Name));
+        foreach (var variable in (EnvVar[])[new("ROLE", "reports"), new("PARTS", "data"), new("PGDATABASE", "reports"), new("PGSSLMODE", "verify-full")])
+            Assert.Contains(variable, load.Environment);
+        Assert.Equal("payments-postgres-app", tool.Load(new("host", "copy", new Dictionary<string, string>())).Environment.Single(variable => variable.Name == "PGPASSWORD").ValueFrom!.SecretKeyRef!.Name);
+    }
+
+    [Theory]
+    [InlineData(DumpParts.All, "all")]
+    [InlineData(DumpParts.Schema, "schema")]
+    [InlineData(DumpParts.Data, "data")]
+    public void A_dump_is_told_what_of_the_database_it_holds(DumpParts parts, string expected) => Assert.Contains(
+        new EnvVar("PARTS", expected), Bind(Settings).Backups.Single(tool => tool.Content == PostgresBackups.Logical).Copy(new("host", BackupType.Dump, "orders", parts)).Environment);
+
+    [Fact]
     public void Without_rules_nothing_expires() =>
         Assert.DoesNotContain(Physical(Settings with { Keep = null }).Copy(new("host", BackupType.Full)).Environment, variable => variable.Name.StartsWith("KEEP", StringComparison.Ordinal));
 
