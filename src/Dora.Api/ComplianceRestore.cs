@@ -28,7 +28,9 @@ public sealed record ComplianceRestoreSpec(
     [property: Description("Where it goes.")]
     RestoreTarget Target,
     [property: Description("A run that takes longer is ended, and has failed."), Duration]
-    string Deadline = "6h");
+    string Deadline = "6h",
+    [property: Description("Modes InPlace and NewStack: stop the servers without having read the backup first. Sooner done, and a backup that is broken is found when the old data is gone.")]
+    bool SkipVerification = false);
 
 /// <summary>Where the data comes from.</summary>
 [Cel("(has(self.pointInTime) ? 1 : 0) + (has(self.lsn) ? 1 : 0) + (has(self.restorePoint) ? 1 : 0) <= 1", RestoreSource.OnePoint)]

@@ -99,6 +99,9 @@ internal static class RestoreRules
         };
     }
 
+    private static RestorePhase First(ComplianceRestore restore) =>
+        !Replaces(restore) ? RestorePhase.Restoring : restore.Spec.SkipVerification ? RestorePhase.Stopping : RestorePhase.Verifying;
+
     private static bool Replaces(ComplianceRestore restore) => restore.Spec.Target.Mode is RestoreMode.InPlace or RestoreMode.NewStack;
 
     // Its claims were removed, and nothing whole is in their place.
@@ -141,7 +144,7 @@ internal static class RestoreRules
             return Wait("Busy", $"waits for {busy}: one run of an engine at a time");
         if (spec.Target.Mode == RestoreMode.Database && from.Health?.Primary is null)
             return Wait("EngineNotServing", $"no member of {spec.Engine} takes writes: it begins when one does");
-        var chosen = Begin(status with { Backup = backup.Metadata.Name, BackupId = backup.Status!.Id, StartedAt = BackupRules.Whole(observed.Now) }, Replaces(observed.Restore) ? RestorePhase.Verifying : RestorePhase.Restoring, observed);
+        var chosen = Begin(status with { Backup = backup.Metadata.Name, BackupId = backup.Status!.Id, StartedAt = BackupRules.Whole(observed.Now) }, First(observed.Restore), observed);
         return spec.Target.Mode switch
         {
             RestoreMode.NewStack when observed.Target is null => new(status with { Reason = "CreatingStack", Message = $"creates ComplianceStack {spec.Target.Stack}" }, Stack: Copy(observed.Restore, source), Again: BackupRules.Look),

@@ -128,7 +128,7 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     public async ValueTask InitializeAsync()
     {
         Bucket = await store.BucketAsync();
-        Pods.Encrypt(new(), authority, new BackupSettings(new($"https://{PatroniPods.StoreName}:{store.Endpoint.Port}", Bucket, "store", "backups", CaSecret: "store-ca"), new("keys"), Keep: new(Last: 50)));
+        Pods.Encrypt(new(), authority, new BackupSettings(new($"https://{PatroniPods.StoreName}:{store.Endpoint.Port}", Bucket, "store", "backups", CaSecret: "store-ca"), new("keys"), Keep: new(Last: 2)));
         await SecretAsync("store/accessKeyId", store.Owner.AccessKeyId);
         await SecretAsync("store/secretAccessKey", store.Owner.SecretAccessKey);
         await SecretAsync("keys/pgbackrest", "a passphrase\n");

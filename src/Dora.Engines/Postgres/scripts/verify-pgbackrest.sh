@@ -15,7 +15,8 @@ used() {
 
 verify() {
     local pid seen='' now
-    bash "$scripts/pgbackrest.sh" verify --output=text --verbose --log-level-console=info --log-level-stderr=off >"$work/archive/verified" 2>&1 &
+    # It asks the store for each file, however small: it waits more than it computes.
+    bash "$scripts/pgbackrest.sh" verify --process-max=8 --output=text --verbose --log-level-console=info --log-level-stderr=off >"$work/archive/verified" 2>&1 &
     pid=$!
     while kill -0 "$pid" 2>/dev/null; do
         now=$(used)
