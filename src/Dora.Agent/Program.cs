@@ -10,6 +10,7 @@ var root = new RootCommand("Works in pods beside databases, and asks the Kuberne
     BackupCommands.Record(),
     BackupCommands.Restore(),
     BackupCommands.Follow(),
+    BackupCommands.Inspect(),
     BackupCommands.Verify(),
     StoreCommands.Expire(),
     StoreCommands.Protect(),

@@ -27,7 +27,11 @@ public sealed record EngineBackups(
     [property: Description("Whether it passed.")]
     bool? DrillPassed = null,
     [property: Description("How long it took (RTO as measured)."), MaxLength(32)]
-    string? MeasuredRto = null);
+    string? MeasuredRto = null,
+    [property: Description("Where a log is archived: every state from this time on can be restored, up to what was archived (LogArchived).")]
+    DateTimeOffset? RestorableFrom = null,
+    [property: Description("The same as a position in the log."), MaxLength(17)]
+    string? RestorableFromLsn = null);
 
 /// <summary>When a schedule has its next run.</summary>
 public sealed record ScheduleStatus(

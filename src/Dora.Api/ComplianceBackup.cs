@@ -16,6 +16,8 @@ public sealed record ComplianceBackup(
 
 /// <summary>What is backed up.</summary>
 [Cel("self == oldSelf", "a backup's spec cannot be changed: create another ComplianceBackup")]
+[Cel("!has(self.parts) || self.parts == 'All' || (has(self.type) && self.type == 'Dump')", ComplianceBackupSpec.PartsOfDump, FieldPath = ".parts")]
+[Cel("!has(self.database) || (has(self.type) && self.type == 'Dump')", ComplianceBackupSpec.DatabaseOfDump, FieldPath = ".database")]
 public sealed record ComplianceBackupSpec(
     [property: Description("The ComplianceStack of this namespace."), MinLength(1), MaxLength(40)]
     string Stack,
@@ -26,7 +28,30 @@ public sealed record ComplianceBackupSpec(
     [property: Description("Only this database, of type Dump."), MinLength(1), MaxLength(128)]
     string? Database = null,
     [property: Description("A run that takes longer is ended, and has failed."), Duration]
-    string Deadline = "6h");
+    string Deadline = "6h",
+    [property: Description("Of type Dump: all of the database, what it consists of without rows (Schema), or rows alone (Data).")]
+    DumpParts Parts = DumpParts.All)
+{
+    /// <summary>Other types hold all.</summary>
+    public const string PartsOfDump = "parts other than All belong to type Dump";
+
+    /// <summary>Other types hold all databases.</summary>
+    public const string DatabaseOfDump = "database belongs to type Dump: other types hold all databases";
+}
+
+/// <summary>What of a database is dumped.</summary>
+[JsonConverter(typeof(EnumNames<DumpParts>))]
+public enum DumpParts
+{
+    /// <summary>All of it.</summary>
+    All,
+
+    /// <summary>Tables, views, functions and so on, without rows.</summary>
+    Schema,
+
+    /// <summary>Rows alone.</summary>
+    Data,
+}
 
 /// <summary>How far a run is.</summary>
 [JsonConverter(typeof(EnumNames<RunPhase>))]

@@ -62,12 +62,22 @@ internal static class BackupCommands
         async (run, token) =>
         {
             var reader = new BackupReader(run.Store, run.Keys!);
-            var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
-            if (!manifest.Recorded)
-                throw new BadOrderException($"the data of {manifest.Id} went through the agent: use dora-agent restore");
-            await run.Stage!.TellAsync(manifest.Facts, token).ConfigureAwait(false);
-            await run.Stage.ApproveAsync(token).ConfigureAwait(false);
+            var manifest = await ToldAsync(reader, run, "restore", token).ConfigureAwait(false);
             return await JudgeAsync(reader, manifest, run, Timeout.InfiniteTimeSpan, token).ConfigureAwait(false);
+        });
+
+    /// <summary><c>dora-agent inspect</c>.</summary>
+    public static Command Inspect() => new RunOptions().Command(
+        "inspect",
+        "Read what was written down of a backup that the engine's tool stored by itself, have the tool read all of it, and note in the store that this was done.",
+        Needs.Keys | Needs.Tool,
+        async (run, token) =>
+        {
+            var reader = new BackupReader(run.Store, run.Keys!);
+            var manifest = await ToldAsync(reader, run, "verify", token).ConfigureAwait(false);
+            var found = await run.EndedAsync(Timeout.InfiniteTimeSpan, token).ConfigureAwait(false);
+            await NoteAsync(reader, manifest, run, token).ConfigureAwait(false);
+            return RunReport.Of(manifest) with { Facts = found };
         });
 
     /// <summary><c>dora-agent verify</c>.</summary>
@@ -130,6 +140,17 @@ internal static class BackupCommands
 
     private static BackupOrder What(Run run) => new(run.Order.Id, run.Order.Origin, run.Order.Content, run.Order.Facts ?? new Dictionary<string, string>());
 
+    // Tells a tool that stores data by itself what was written down of it.
+    private static async Task<BackupManifest> ToldAsync(BackupReader reader, Run run, string other, CancellationToken cancellationToken)
+    {
+        var manifest = await ManifestAsync(reader, run, cancellationToken).ConfigureAwait(false);
+        if (!manifest.Recorded)
+            throw new BadOrderException($"the data of {manifest.Id} went through the agent: use dora-agent {other}");
+        await run.Stage!.TellAsync(manifest.Facts, cancellationToken).ConfigureAwait(false);
+        await run.Stage.ApproveAsync(cancellationToken).ConfigureAwait(false);
+        return manifest;
+    }
+
     private static async Task<RunReport> JudgeAsync(BackupReader reader, BackupManifest manifest, Run run, TimeSpan patience, CancellationToken cancellationToken)
     {
         var found = await run.EndedAsync(patience, cancellationToken).ConfigureAwait(false);
@@ -139,7 +160,7 @@ internal static class BackupCommands
         return report;
     }
 
-    // The credentials of a restore may be such that they only read: it has succeeded all the same.
+    // The credentials may be such that they only read: all has succeeded the same.
     private static async Task NoteAsync(BackupReader reader, BackupManifest manifest, Run run, CancellationToken cancellationToken)
     {
         try
@@ -148,7 +169,7 @@ internal static class BackupCommands
         }
         catch (StoreException exception)
         {
-            run.Log($"that this backup was restored is not noted in the store: {exception.Message}");
+            run.Log($"that this backup was read whole is not noted in the store: {exception.Message}");
         }
     }
 

@@ -15,7 +15,7 @@ internal static class RunFailure
         SealBrokenException broken => new(false, "BackupBroken", broken.Message),
         InvalidDataException broken => new(false, "BackupBroken", broken.Message),
         KeyRefusedException refused => new(false, "KeyRefused", refused.Message),
-        ToolFailedException tool => new(false, "ToolFailed", tool.Message),
+        ToolFailedException tool => new(false, tool.Reason, tool.Message),
         BadOrderException order => new(false, "BadOrder", order.Message),
         OperationCanceledException => new(false, "Interrupted", "the run was asked to end before it was done"),
         _ => new(false, "Failed", $"{exception.GetType().Name}: {exception.Message}"),

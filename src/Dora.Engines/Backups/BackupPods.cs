@@ -61,7 +61,7 @@ public static class BackupPods
     private static string Account(StackContext stack) => $"{stack.Name}-{Role}";
 
     // The engine's own selector does not find them: it would take them for members.
-    private static Dictionary<string, string> RunLabels(string stack, BackupRun run) => new(Selector(stack, run.Command is "backup" or "record" ? Role : AloneRole))
+    private static Dictionary<string, string> RunLabels(string stack, BackupRun run) => new(Selector(stack, run.Loads || run.Command is "backup" or "record" ? Role : AloneRole))
     {
         [Labels.ManagedBy] = Labels.ManagedByValue,
         [RunLabel] = run.Name,
@@ -249,6 +249,9 @@ public sealed record BackupRun(string Name, OwnerReference Owner, string Command
 
     /// <summary>The empty volume that data is laid down in, or null.</summary>
     public Volume? Data { get; init; }
+
+    /// <summary>Whether it writes into servers that run.</summary>
+    public bool Loads { get; init; }
 
     /// <summary>Whether a server is started on the data and looked at.</summary>
     public bool Drill { get; init; }

@@ -22,8 +22,23 @@ public sealed record BackupTool(string Content, IReadOnlyList<BackupType> Types,
     /// <summary>Whether the data goes through the agent; false: the tool stores it by itself, and the agent only writes the manifest.</summary>
     public bool Streams { get; init; } = true;
 
+    /// <summary>
+    /// Reads all that <see cref="LayDown"/> would read of what the tool stored by itself, and lays nothing down: before servers are stopped for a restore.
+    /// Null where the agent reads it.
+    /// </summary>
+    public Func<LayDownRequest, ToolContainer>? Inspect { get; init; }
+
+    /// <summary>Reads from the pipe into an empty database of servers that run; null where the data cannot be taken apart.</summary>
+    public Func<LoadRequest, ToolContainer>? Load { get; init; }
+
+    /// <summary>The databases that this can be asked for.</summary>
+    public IReadOnlyList<string> Databases { get; init; } = [];
+
     /// <summary>Whether any time between the backup's end and the end of the log can be restored.</summary>
     public bool PointInTime { get; init; }
+
+    /// <summary>The same of positions in the log, and of names that were given to them.</summary>
+    public bool LogPositions { get; init; }
 
     /// <summary>Ports of the servers that a copy is read from.</summary>
     public IReadOnlyList<int> Ports { get; init; } = [];
@@ -36,14 +51,31 @@ public sealed record BackupTool(string Content, IReadOnlyList<BackupType> Types,
 /// <param name="Host">DNS name of the member that is read.</param>
 /// <param name="Type">How much.</param>
 /// <param name="Database">Only this database, where the tool can; null: all.</param>
-public sealed record CopyRequest(string Host, BackupType Type, string? Database = null);
+/// <param name="Parts">What of it, where the tool can.</param>
+public sealed record CopyRequest(string Host, BackupType Type, string? Database = null, DumpParts Parts = DumpParts.All);
 
 /// <summary>What is laid down.</summary>
 /// <param name="Drill">Whether a server is started on it in the pod, and checked.</param>
 /// <param name="Facts">What the manifest of the backup says of the data.</param>
 /// <param name="PointInTime">The state at this time instead of the newest, where the tool can.</param>
 /// <param name="Checks">Questions to the restored data, of this engine; each in a file of /checks.</param>
-public sealed record LayDownRequest(bool Drill, IReadOnlyDictionary<string, string> Facts, DateTimeOffset? PointInTime = null, IReadOnlyList<DrillCheck>? Checks = null);
+public sealed record LayDownRequest(bool Drill, IReadOnlyDictionary<string, string> Facts, DateTimeOffset? PointInTime = null, IReadOnlyList<DrillCheck>? Checks = null)
+{
+    /// <summary>The state at this position of the log instead.</summary>
+    public string? Lsn { get; init; }
+
+    /// <summary>The state at the position of the log that has this name instead.</summary>
+    public string? RestorePoint { get; init; }
+
+    /// <summary>Whether what was committed at just that time or position is left out.</summary>
+    public bool Exclusive { get; init; }
+}
+
+/// <summary>What is loaded into servers that run.</summary>
+/// <param name="Host">DNS name of the member that takes writes.</param>
+/// <param name="Database">One of <see cref="BackupTool.Databases"/>.</param>
+/// <param name="Facts">What the manifest of the backup says of the data.</param>
+public sealed record LoadRequest(string Host, string Database, IReadOnlyDictionary<string, string> Facts);
 
 /// <summary>
 /// The tool's container: a script of the engine in the engine's image. The operator adds the stage (<c>STAGE=/stage</c>), the scripts at

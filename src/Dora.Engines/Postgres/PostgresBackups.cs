@@ -16,9 +16,23 @@ internal static class PostgresBackups
     [
         .. !PgBackRest.Serves(plan) ? [] : new BackupTool[]
         {
-            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request)) { Streams = false, PointInTime = true, Forget = state, Ports = [PgBackRest.Port] },
+            new(Physical, [BackupType.Full, BackupType.Incremental], request => Copy(plan, request), request => LayDown(plan, request))
+            {
+                Streams = false,
+                Inspect = request => Inspect(plan, request),
+                PointInTime = true,
+                LogPositions = true,
+                Forget = state,
+                Ports = [PgBackRest.Port],
+            },
         },
-        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request)) { Forget = state, Ports = [PostgresPlan.Port] },
+        new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request))
+        {
+            Load = request => Load(plan, request),
+            Databases = [.. plan.Databases.Where(database => Login(plan, database.Owner) is not null).Select(database => database.Name).Order(StringComparer.Ordinal)],
+            Forget = state,
+            Ports = [PostgresPlan.Port],
+        },
     ];
 
     private static ToolContainer Copy(PostgresPlan plan, CopyRequest request) => Archived(Tool(plan, "backup-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), PgBackRest.RunConfig(plan)) with
@@ -33,18 +47,40 @@ internal static class PostgresBackups
         Mounts = [.. PgBackRest.StoreMounts(plan), PgBackRest.ClientMount],
     };
 
-    // It reads any member; the server's certificate is believed by the stack's authority.
-    private static ToolContainer Dump(PostgresPlan plan, CopyRequest request) => Tool(plan, "backup-postgres.sh", "count-rows.awk") with
+    // It reads any member.
+    private static ToolContainer Dump(PostgresPlan plan, CopyRequest request) => Connected(
+        plan,
+        Tool(plan, "backup-postgres.sh", "count-rows.awk"),
+        Login(plan, PostgresPlan.BackupUser)!,
+        request.Host,
+        request.Database ?? PostgresPlan.AppDatabase,
+        [new("PARTS", request.Parts switch { DumpParts.Schema => "schema", DumpParts.Data => "data", _ => "all" })]);
+
+    private static ToolContainer Load(PostgresPlan plan, LoadRequest request)
+    {
+        var owner = plan.Databases.Single(database => database.Name == request.Database).Owner;
+        return Connected(
+            plan,
+            Tool(plan, "restore-postgres.sh", "count-rows.awk"),
+            Login(plan, owner)!,
+            request.Host,
+            request.Database,
+            [new("ROLE", owner), new("PARTS", request.Facts.GetValueOrDefault("parts", "all"))]);
+    }
+
+    // The server's certificate is believed by the stack's authority.
+    private static ToolContainer Connected(PostgresPlan plan, ToolContainer tool, string secret, string host, string database, IReadOnlyList<EnvVar> more) => tool with
     {
         Environment =
         [
-            new("PGHOST", request.Host),
+            new("PGHOST", host),
             new("PGPORT", Text(PostgresPlan.Port)),
-            PodDefaults.FromSecret("PGUSER", Secret(plan), "username"),
-            PodDefaults.FromSecret("PGPASSWORD", Secret(plan), "password"),
-            new("PGDATABASE", request.Database ?? PostgresPlan.AppDatabase),
+            PodDefaults.FromSecret("PGUSER", secret, "username"),
+            PodDefaults.FromSecret("PGPASSWORD", secret, "password"),
+            new("PGDATABASE", database),
             new("PGSSLMODE", plan.Names.Encrypted ? "verify-full" : "prefer"),
             .. plan.Names.Encrypted ? [new("PGSSLROOTCERT", PostgresTls.Trust)] : Array.Empty<EnvVar>(),
+            .. more,
         ],
         Volumes = plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, Items: [new(CertificateRequest.Trust, CertificateRequest.Trust)]))] : [],
         Mounts = plan.Names.Encrypted ? [PostgresTls.Mount] : [],
@@ -59,18 +95,37 @@ internal static class PostgresBackups
         ],
     };
 
-    private static string Secret(PostgresPlan plan) => plan.Roles.Single(role => role.Name == PostgresPlan.BackupUser).Secret!;
+    // The Secret of a role; null where it does not log in.
+    private static string? Login(PostgresPlan plan, string name) => name == PostgresPlan.AppUser ? plan.Names.AppSecret : plan.Roles.FirstOrDefault(role => role.Name == name)?.Secret;
 
-    private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) => Archived(Tool(plan, "restore-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), PgBackRest.RestoreConfig(plan)) with
+    private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) =>
+        FromStore(plan, Tool(plan, "restore-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), [.. Target(request), .. request.Drill ? [] : Passwords(plan)]);
+
+    private static ToolContainer Inspect(PostgresPlan plan, LayDownRequest request) =>
+        FromStore(plan, Tool(plan, "verify-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), [.. Target(request)]);
+
+    private static ToolContainer FromStore(PostgresPlan plan, ToolContainer tool, IReadOnlyList<EnvVar> environment) => Archived(tool, PgBackRest.RestoreConfig(plan)) with
     {
-        Environment =
-        [
-            .. request.PointInTime is { } point ? [new("TARGET_TIME", point.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture))] : Array.Empty<EnvVar>(),
-            .. request.Drill ? [] : Passwords(plan),
-        ],
+        Environment = environment,
         Volumes = [.. PgBackRest.StoreVolumes(plan)],
         Mounts = [.. PgBackRest.StoreMounts(plan)],
     };
+
+    // Up to where the log is followed.
+    private static IEnumerable<EnvVar> Target(LayDownRequest request)
+    {
+        (string Type, string Value)? target =
+            request.PointInTime is { } point ? ("time", point.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture))
+            : request.Lsn is { } lsn ? ("lsn", lsn)
+            : request.RestorePoint is { } name ? ("name", name)
+            : null;
+        if (target is not var (type, value))
+            yield break;
+        yield return new("TARGET_TYPE", type);
+        yield return new("TARGET", value);
+        if (request.Exclusive)
+            yield return new("TARGET_EXCLUSIVE", "1");
+    }
 
     private static ToolContainer Archived(ToolContainer tool, string config) => tool with
     {

@@ -42,8 +42,9 @@ internal static class BackupReport
     private static EngineBackups Entry(string engine, StackObservation observed)
     {
         var stack = observed.Stack.Metadata.Name;
-        var done = observed.Backups.Where(backup => backup.Spec.Engine == engine && backup.Status is { Phase: RunPhase.Succeeded }).ToList();
+        var done = RestoreWindow.WithoutName([.. observed.Backups.Where(backup => backup.Spec.Engine == engine && backup.Status is { Phase: RunPhase.Succeeded })]);
         var newest = done.MaxBy(backup => backup.Status!.StartedAt);
+        var window = done.Where(backup => backup.Status!.Facts?.ContainsKey("window-from") == true).MaxBy(backup => backup.Status!.StartedAt)?.Status!.Facts;
         var drill = observed.Restores
             .Where(restore => restore.Spec.Engine == engine && restore.Spec.Stack == stack && restore.Spec.Target.Mode == RestoreMode.Drill && restore.Status?.Phase is RestorePhase.Succeeded or RestorePhase.Failed)
             .MaxBy(restore => restore.Status!.FinishedAt);
@@ -55,7 +56,9 @@ internal static class BackupReport
             drill?.Metadata.Name,
             drill?.Status?.FinishedAt,
             drill is null ? null : drill.Status!.Phase == RestorePhase.Succeeded,
-            drill?.Status?.MeasuredRto);
+            drill?.Status?.MeasuredRto,
+            RestoreWindow.Time(window?["window-from"]),
+            window?.GetValueOrDefault("window-from-lsn"));
     }
 
     private static bool Covered(EngineView engine) => engine.Cluster.Backups.Count > 0;

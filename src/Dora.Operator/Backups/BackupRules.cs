@@ -92,6 +92,8 @@ internal static class BackupRules
             return Wait("StackMissing", $"there is no ComplianceStack {spec.Stack} in this namespace; create it, or delete this backup");
         if (Engine(stack, spec.Engine, engine) is { } refusal)
             return Fail(refusal.Reason, refusal.Message);
+        if (spec is { Type: not BackupType.Dump, Parts: not DumpParts.All } or { Type: not BackupType.Dump, Database: not null })
+            return Fail("InvalidSpec", spec.Database is null ? $"spec.parts: {ComplianceBackupSpec.PartsOfDump}" : $"spec.database: {ComplianceBackupSpec.DatabaseOfDump}");
         if (stack.Spec.Backup is null)
             return Wait("NoDestination", $"spec.backup of ComplianceStack {spec.Stack} is missing: say there where backups go and what seals them");
         if (Tool(engine, spec.Type) is not { } tool)
@@ -159,7 +161,7 @@ internal static class BackupRules
             RunOrders.Of(stack, backup.Spec.Engine, status.Id!, tool.Content).Write(),
             Deadline(backup.Spec.Deadline))
         {
-            Tool = tool.Copy(new(names.MemberHost(ordinal), backup.Spec.Type, backup.Spec.Database)),
+            Tool = tool.Copy(new(names.MemberHost(ordinal), backup.Spec.Type, backup.Spec.Database, backup.Spec.Parts)),
         };
     }
 

@@ -74,7 +74,7 @@ internal static class RestoreRules
     /// </summary>
     public static string? Holds(string stack, string engine, IReadOnlyList<ComplianceRestore> restores)
     {
-        var mine = restores.Where(restore => restore.Spec.Engine == engine && restore.Spec.Target.Mode != RestoreMode.Drill && TargetName(restore) == stack).ToList();
+        var mine = restores.Where(restore => restore.Spec.Engine == engine && Replaces(restore) && TargetName(restore) == stack).ToList();
         var holding = mine.Where(restore => restore.Status is { Phase: RestorePhase.Stopping or RestorePhase.Restoring } || Broken(restore)).ToList();
         var done = mine.Where(restore => restore.Status?.Phase is RestorePhase.Starting or RestorePhase.Succeeded).Select(restore => restore.Status!.StartedAt).Max();
         return holding.Where(restore => !Broken(restore) || restore.Status!.StartedAt > (done ?? DateTimeOffset.MinValue)).Select(restore => restore.Metadata.Name).FirstOrDefault();
@@ -99,9 +99,14 @@ internal static class RestoreRules
         };
     }
 
+    private static RestorePhase First(ComplianceRestore restore) =>
+        !Replaces(restore) ? RestorePhase.Restoring : restore.Spec.SkipVerification ? RestorePhase.Stopping : RestorePhase.Verifying;
+
+    private static bool Replaces(ComplianceRestore restore) => restore.Spec.Target.Mode is RestoreMode.InPlace or RestoreMode.NewStack;
+
     // Its claims were removed, and nothing whole is in their place.
     private static bool Broken(ComplianceRestore restore) =>
-        restore.Status is { Phase: RestorePhase.Failed } status && restore.Spec.Target.Mode != RestoreMode.Drill && status.Steps?.Any(step => step.Phase == RestorePhase.Restoring) == true && status.Steps.All(step => step.Phase != RestorePhase.Starting);
+        restore.Status is { Phase: RestorePhase.Failed } status && Replaces(restore) && status.Steps?.Any(step => step.Phase == RestorePhase.Restoring) == true && status.Steps.All(step => step.Phase != RestorePhase.Starting);
 
     private static RestoreDecision Over(RestoreObservation observed, ComplianceRestoreStatus status)
     {
@@ -123,17 +128,23 @@ internal static class RestoreRules
             return Fail("NoDestination", $"spec.backup of ComplianceStack {spec.Stack} is missing: say there where its backups are and what opens them");
         if (spec.Target is { Mode: RestoreMode.InPlace } && spec.Target.Confirm != spec.Stack)
             return Fail("NotConfirmed", $"a restore in place replaces the data of {spec.Stack}: create another ComplianceRestore with target.confirm: {spec.Stack}");
-        if (Backup(observed, out var problem) is not { } backup)
+        if (RestoreWindow.Contradiction(spec) is { } contradiction)
+            return Fail("InvalidSpec", contradiction);
+        if (RestoreWindow.Choose(observed, out var problem) is not { } backup)
             return Fail("NoBackup", problem);
         if (backup.Spec.Engine != spec.Engine)
             return Fail("OtherEngine", $"{backup.Metadata.Name} holds {backup.Spec.Engine}, and {spec.Engine} is to be restored");
         if (Tool(from, backup) is not { } tool)
             return Fail("NotSupported", $"{spec.Engine} of {spec.Stack} cannot lay down {backup.Status!.Content} of {backup.Metadata.Name}");
-        if (Outside(observed, backup, tool) is { } outside)
+        if (RestoreWindow.Outside(observed, backup, tool) is { } outside)
             return Fail("OutsideWindow", outside);
+        if (LoadRules.Refusal(spec, backup, tool) is { } loads)
+            return Fail(loads.Reason, loads.Message);
         if (observed.Busy is { } busy)
             return Wait("Busy", $"waits for {busy}: one run of an engine at a time");
-        var chosen = Begin(status with { Backup = backup.Metadata.Name, BackupId = backup.Status!.Id, StartedAt = BackupRules.Whole(observed.Now) }, spec.Target.Mode == RestoreMode.Drill ? RestorePhase.Restoring : RestorePhase.Verifying, observed);
+        if (spec.Target.Mode == RestoreMode.Database && from.Health?.Primary is null)
+            return Wait("EngineNotServing", $"no member of {spec.Engine} takes writes: it begins when one does");
+        var chosen = Begin(status with { Backup = backup.Metadata.Name, BackupId = backup.Status!.Id, StartedAt = BackupRules.Whole(observed.Now) }, First(observed.Restore), observed);
         return spec.Target.Mode switch
         {
             RestoreMode.NewStack when observed.Target is null => new(status with { Reason = "CreatingStack", Message = $"creates ComplianceStack {spec.Target.Stack}" }, Stack: Copy(observed.Restore, source), Again: BackupRules.Look),
@@ -148,7 +159,11 @@ internal static class RestoreRules
         if (Lost(observed, status) is { } lost)
             return lost;
         if (observed.Job is null && status.Reason == BackupRules.Starting)
-            return new(status, Run(observed, status, "verify", null, null), Again: BackupRules.Look);
+        {
+            var tool = Tool(observed.From!, Chosen(observed, status)!);
+            return new(status, Run(observed, status, tool?.Inspect is null ? "verify" : "inspect", tool?.Inspect, null), Again: BackupRules.Look);
+        }
+
         return RunEnd.Of(observed.Job, observed.Pods) switch
         {
             null => new(status with { Reason = "Verifying", Message = "reads the whole backup before anything is touched" }, Again: BackupRules.Look),
@@ -173,7 +188,7 @@ internal static class RestoreRules
             return lost;
         var spec = observed.Restore.Spec;
         var drill = spec.Target.Mode == RestoreMode.Drill;
-        if (!drill && status.Reason == Emptying && Empty(observed, status) is { } emptying)
+        if (Replaces(observed.Restore) && status.Reason == Emptying && Empty(observed, status) is { } emptying)
             return emptying;
         if (observed.Job is null && status.Reason == BackupRules.Starting)
         {
@@ -181,17 +196,26 @@ internal static class RestoreRules
             var tool = Tool(drill ? observed.From! : observed.To!, backup);
             if (tool is null)
                 return new(Failed(status, "NotSupported", $"{spec.Engine} cannot lay down {backup.Status!.Content}", observed.Now));
-            return new(status, Run(observed, status, tool.Streams ? "restore" : "follow", tool, drill ? Scratch(observed) : new("data", PersistentVolumeClaim: new(DataClaim(observed)))), Again: BackupRules.Look);
+            if (spec.Target.Mode == RestoreMode.Database)
+                return new(status, Run(observed, status, "restore", _ => LoadRules.Container(observed, backup, tool), null) with { Loads = true }, Again: BackupRules.Look);
+            return new(status, Run(observed, status, tool.Streams ? "restore" : "follow", tool.LayDown, drill ? Scratch(observed) : new("data", PersistentVolumeClaim: new(DataClaim(observed)))), Again: BackupRules.Look);
         }
 
         var end = RunEnd.Of(observed.Job, observed.Pods);
         if (end is null)
-            return new(status with { Reason = "Restoring", Message = drill ? "restores into a throw-away instance" : "lays the data down" }, Again: BackupRules.Look);
+            return new(status with { Reason = "Restoring", Message = Doing(spec.Target) }, Again: BackupRules.Look);
         status = status with { Facts = BackupRules.Facts(end.Report), Comparison = end.Report?.Comparison?.ToString() };
         if (!end.Succeeded)
-            return new(Failed(status, end.Reason, drill ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
-        return drill ? Done(observed, status) : new(Begin(status, RestorePhase.Starting, observed), End: observed.Job);
+            return new(Failed(status, end.Reason, !Replaces(observed.Restore) ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
+        return Replaces(observed.Restore) ? new(Begin(status, RestorePhase.Starting, observed), End: observed.Job) : Done(observed, status);
     }
+
+    private static string Doing(RestoreTarget target) => target.Mode switch
+    {
+        RestoreMode.Drill => "restores into a throw-away instance",
+        RestoreMode.Database => $"restores into database {target.Database}",
+        _ => "lays the data down",
+    };
 
     private static RestoreDecision Starting(RestoreObservation observed, ComplianceRestoreStatus status)
     {
@@ -223,14 +247,14 @@ internal static class RestoreRules
                 Message = null,
                 FinishedAt = now,
                 MeasuredRto = Durations.Format(now - status.StartedAt!.Value),
-                MeasuredRpo = (observed.Restore.Spec.Source.PointInTime ?? backup?.Status?.StartedAt) is { } state ? Durations.Format(status.StartedAt.Value - state) : null,
+                MeasuredRpo = RestoreWindow.State(observed.Restore.Spec.Source, backup, status.Facts) is { } state ? Durations.Format(status.StartedAt.Value - state) : null,
             },
             Verified: status.Comparison == nameof(Comparison.Verified) ? backup : null);
     }
 
-    private static BackupRun Run(RestoreObservation observed, ComplianceRestoreStatus status, string command, BackupTool? tool, Volume? data)
+    private static BackupRun Run(RestoreObservation observed, ComplianceRestoreStatus status, string command, Func<LayDownRequest, ToolContainer>? tool, Volume? data)
     {
-        var (restore, backup) = (observed.Restore, Chosen(observed, status)!);
+        var (restore, source, backup) = (observed.Restore, observed.Restore.Spec.Source, Chosen(observed, status)!);
         var drill = restore.Spec.Target.Mode == RestoreMode.Drill;
         var checks = drill ? (observed.Source!.Spec.Backup!.Drills?.Checks ?? []).Where(check => check.Engine == restore.Spec.Engine).ToList() : [];
         return new(
@@ -240,7 +264,7 @@ internal static class RestoreRules
             (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
-            Tool = tool?.LayDown(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), restore.Spec.Source.PointInTime, checks)),
+            Tool = tool?.Invoke(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), source.PointInTime, checks) { Lsn = restore.Spec.Source.Lsn, RestorePoint = restore.Spec.Source.RestorePoint, Exclusive = restore.Spec.Source.Exclusive }),
             Data = data,
             Drill = drill,
             Checks = checks,
@@ -262,41 +286,6 @@ internal static class RestoreRules
         observed.Now - status.StartedAt > BackupRules.Deadline(observed.Restore.Spec.Deadline)
             ? new(Failed(status, "DeadlineExceeded", $"not done within {observed.Restore.Spec.Deadline}, in phase {status.Phase}: {status.Message}", observed.Now), End: observed.Job)
             : null;
-
-    private static ComplianceBackup? Backup(RestoreObservation observed, out string problem)
-    {
-        var spec = observed.Restore.Spec;
-        var name = spec.Source.Backup;
-        var usable = observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine).ToList();
-        problem = "";
-        if (name is not null)
-        {
-            var named = observed.Backups.FirstOrDefault(backup => backup.Metadata.Name == name);
-            problem = named is null ? $"there is no ComplianceBackup {name} of {spec.Stack} in this namespace" : $"ComplianceBackup {name} is {named.Status?.Phase.ToString() ?? "Pending"}, not Succeeded: {named.Status?.Message}";
-            return named?.Status is { Phase: RunPhase.Succeeded, Id: not null } ? named : null;
-        }
-
-        var limit = spec.Source.PointInTime ?? observed.Now;
-        var newest = usable.Where(backup => (spec.Source.PointInTime is null ? backup.Status!.StartedAt : backup.Status!.FinishedAt) <= limit).MaxBy(backup => backup.Status!.StartedAt);
-        problem = usable.Count == 0
-            ? $"no backup of {spec.Engine} of {spec.Stack} has succeeded: create a ComplianceBackup"
-            : $"no backup of {spec.Engine} was done by {limit:O}: the oldest ended at {usable.Min(backup => backup.Status!.FinishedAt):O}";
-        return newest;
-    }
-
-    // What was archived is known by the last probe, and by the last backup, which waits for the log that it needs.
-    private static string? Outside(RestoreObservation observed, ComplianceBackup backup, BackupTool tool)
-    {
-        var spec = observed.Restore.Spec;
-        if (spec.Source.PointInTime is not { } point)
-            return null;
-        if (!tool.PointInTime)
-            return $"backups of {spec.Engine} hold one moment each, and no log: name a backup instead of a time; {backup.Metadata.Name} is of {backup.Status!.StartedAt:u}";
-        var (begin, end) = (backup.Status!.FinishedAt, observed.Backups.Where(other => other.Spec.Engine == spec.Engine && other.Status?.Phase == RunPhase.Succeeded).Max(other => other.Status!.FinishedAt));
-        if (observed.From!.Health?.Archive?.Archived is { } archived && archived > end)
-            end = archived;
-        return point >= begin && point <= end ? null : $"{point:u} is outside of what can be restored from {backup.Metadata.Name}: {begin:u} to {end:u}";
-    }
 
     private static ComplianceBackup? Chosen(RestoreObservation observed, ComplianceRestoreStatus status) =>
         observed.Backups.FirstOrDefault(backup => backup.Metadata.Name == status.Backup && backup.Status?.Id == status.BackupId);

@@ -27,6 +27,13 @@ public sealed class ToolOutcomeTests
     public void The_last_words_of_the_tool_are_told() =>
         Assert.Contains("disk full", Assert.Throws<ToolFailedException>(() => ToolOutcome.Parse("exit=1\nerror=disk full\n")).Message, StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("BackupBroken", "BackupBroken")]
+    [InlineData("OutsideWindow", "OutsideWindow")]
+    [InlineData("Completed", "ToolFailed")]
+    public void A_tool_may_say_that_the_fault_is_the_backups_or_the_questions_and_nothing_else(string said, string expected) =>
+        Assert.Equal(expected, RunFailure.Of(Assert.Throws<ToolFailedException>(() => ToolOutcome.Parse($"exit=1\nreason={said}\n"))).Reason);
+
     [Fact]
     public void A_tool_cannot_fill_the_manifest()
     {

@@ -39,7 +39,7 @@ public sealed class PostgresBackupTests
     {
         var tool = Physical();
         var dump = Bind(Settings).Backups.Single(other => other.Content == PostgresBackups.Logical);
-        foreach (var container in (ToolContainer[])[tool.Copy(new("host", BackupType.Full)), LayDown(drill: false), dump.Copy(new("host", BackupType.Dump)), dump.LayDown(new(Drill: false, new Dictionary<string, string>()))])
+        foreach (var container in (ToolContainer[])[tool.Copy(new("host", BackupType.Full)), LayDown(drill: false), tool.Inspect!(new(Drill: false, new Dictionary<string, string>())), dump.Copy(new("host", BackupType.Dump)), dump.LayDown(new(Drill: false, new Dictionary<string, string>()))])
         {
             Assert.DoesNotContain(container.Files.Values, file => file.Contains("repo1-s3-key=", StringComparison.Ordinal) || file.Contains("cipher-pass=", StringComparison.Ordinal));
             Assert.All(container.Environment, variable => Assert.True(variable.Value is null || !variable.Name.EndsWith("PASSWORD", StringComparison.Ordinal), variable.Name));
@@ -55,7 +55,7 @@ public sealed class PostgresBackupTests
 
     [Fact]
     public void A_point_in_time_is_told_in_UTC_to_the_microsecond() =>
-        Assert.Contains(new EnvVar("TARGET_TIME", "2026-11-21T12:00:00.123456Z"), LayDown(drill: true, new DateTimeOffset(2026, 11, 21, 14, 0, 0, TimeSpan.FromHours(2)).AddTicks(1_234_560)).Environment);
+        Assert.Contains(new EnvVar("TARGET", "2026-11-21T12:00:00.123456Z"), LayDown(drill: true, new DateTimeOffset(2026, 11, 21, 14, 0, 0, TimeSpan.FromHours(2)).AddTicks(1_234_560)).Environment);
 
     [Theory]
     [InlineData(BackupType.Full, "full")]
@@ -67,6 +67,27 @@ public sealed class PostgresBackupTests
         foreach (var line in (string[])["pg1-host=payments-postgres-0.payments-postgres-members.compliance.svc", "pg3-host=payments-postgres-2.payments-postgres-members.compliance.svc", "repo1-path=/eu/compliance/payments/postgres/pgbackrest", "repo1-s3-endpoint=s3.example", "repo1-storage-port=9000"])
             Assert.Contains(line, copy.Files[PgBackRest.ConfigFile].Split('\n'));
     }
+
+    [Fact]
+    public void A_dump_is_loaded_by_the_owner_of_the_database_over_connections_that_are_believed()
+    {
+        var cluster = Engines.Bind("postgres", """{"roles": [{"name": "reports"}, {"name": "nobody", "login": false}], "databases": [{"name": "copy"}, {"name": "reports", "owner": "reports"}, {"name": "closed", "owner": "nobody"}]}""", Stack(Settings));
+        var tool = cluster.Backups.Single(other => other.Content == PostgresBackups.Logical);
+        Assert.Equal(["copy", "reports"], tool.Databases);
+
+        var load = tool.Load!(new("host", "reports", new Dictionary<string, string> { ["parts"] = "data" }));
+        Assert.Equal(("restore-postgres.sh", "payments-postgres-role-reports"), (load.Script, load.Environment.Single(variable => variable.Name == "PGPASSWORD").ValueFrom!.SecretKeyRef!.Name));
+        foreach (var variable in (EnvVar[])[new("ROLE", "reports"), new("PARTS", "data"), new("PGDATABASE", "reports"), new("PGSSLMODE", "verify-full")])
+            Assert.Contains(variable, load.Environment);
+        Assert.Equal("payments-postgres-app", tool.Load(new("host", "copy", new Dictionary<string, string>())).Environment.Single(variable => variable.Name == "PGPASSWORD").ValueFrom!.SecretKeyRef!.Name);
+    }
+
+    [Theory]
+    [InlineData(DumpParts.All, "all")]
+    [InlineData(DumpParts.Schema, "schema")]
+    [InlineData(DumpParts.Data, "data")]
+    public void A_dump_is_told_what_of_the_database_it_holds(DumpParts parts, string expected) => Assert.Contains(
+        new EnvVar("PARTS", expected), Bind(Settings).Backups.Single(tool => tool.Content == PostgresBackups.Logical).Copy(new("host", BackupType.Dump, "orders", parts)).Environment);
 
     [Fact]
     public void Without_rules_nothing_expires() =>

@@ -61,6 +61,45 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
         return new(backup.Id, code, run.Report.ToJsonString(), Facts(run));
     }
 
+    /// <summary>Has all of a backup read that a restore would read, as the pod does that comes before it.</summary>
+    public async Task<BackupDone> InspectAsync(BackupDone backup, LayDownRequest request)
+    {
+        using var run = new AgentRun(store, Bucket, backup.Id, PostgresBackups.Physical, engine: "postgres");
+        var code = await RunAsync(run, Tool.Inspect!(request), Pods.Home(0), BackupCommands.Inspect(), []);
+        return new(backup.Id, code, run.Report.ToJsonString(), Facts(run));
+    }
+
+    /// <summary>The objects of the repository in a folder, by name.</summary>
+    public async Task<IReadOnlyList<string>> ObjectsAsync(string folder)
+    {
+        using var client = store.Client();
+        var listed = await client.ListObjectsV2Async(new() { BucketName = Bucket, Prefix = $"{Repository}/{folder}" }, Token);
+        return [.. (listed.S3Objects ?? []).Select(entry => entry.Key).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Changes an object in its middle, or removes it, for as long as the answer is not disposed.</summary>
+    public async Task<IAsyncDisposable> BreakAsync(string name, bool remove)
+    {
+        using var client = store.Client();
+        using var whole = new MemoryStream();
+        using (var found = await client.GetObjectAsync(Bucket, name, Token))
+            await found.ResponseStream.CopyToAsync(whole, Token);
+        if (remove)
+            await client.DeleteObjectAsync(Bucket, name, Token);
+        else
+            await store.FlipAsync(Bucket, name, Token);
+        return new Mended(store, Bucket, name, whole.ToArray());
+    }
+
+    private sealed record Mended(ObjectStoreServer Store, string Bucket, string Name, byte[] Bytes) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            using var client = Store.Client();
+            await client.PutObjectAsync(new() { BucketName = Bucket, Key = Name, InputStream = new MemoryStream(Bytes) }, CancellationToken.None);
+        }
+    }
+
     /// <summary>An empty folder for restored data, of the servers' user.</summary>
     public async Task<string> EmptyAsync()
     {
@@ -89,7 +128,7 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     public async ValueTask InitializeAsync()
     {
         Bucket = await store.BucketAsync();
-        Pods.Encrypt(new(), authority, new BackupSettings(new($"https://{PatroniPods.StoreName}:{store.Endpoint.Port}", Bucket, "store", "backups", CaSecret: "store-ca"), new("keys"), Keep: new(Last: 50)));
+        Pods.Encrypt(new(), authority, new BackupSettings(new($"https://{PatroniPods.StoreName}:{store.Endpoint.Port}", Bucket, "store", "backups", CaSecret: "store-ca"), new("keys"), Keep: new(Last: 2)));
         await SecretAsync("store/accessKeyId", store.Owner.AccessKeyId);
         await SecretAsync("store/secretAccessKey", store.Owner.SecretAccessKey);
         await SecretAsync("keys/pgbackrest", "a passphrase\n");

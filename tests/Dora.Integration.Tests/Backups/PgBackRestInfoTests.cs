@@ -25,7 +25,7 @@ public sealed class PgBackRestInfoTests
 
     [Fact]
     public async Task A_backup_that_has_expired_is_named() =>
-        Assert.Equal((1, "pgBackRest has no backup 20200101-000000F: it has expired, or was removed"), await SayAsync(Stanza(0, "ok"), "point 20200101-000000F 2000000000"));
+        Assert.Equal((3, "pgBackRest has no backup 20200101-000000F: it has expired, or was removed"), await SayAsync(Stanza(0, "ok"), "archive 20200101-000000F"));
 
     [Fact]
     public async Task Damaged_pages_are_no_success() =>
@@ -35,21 +35,88 @@ public sealed class PgBackRestInfoTests
     [InlineData("full-1", "default")]
     [InlineData("full-3", "immediate")]
     public async Task The_newest_backup_goes_on_with_the_log_and_an_older_one_ends_where_it_ended(string label, string expected) =>
-        Assert.Equal((0, expected), await SayAsync(Stanza(0, "ok"), $"point {label} 4000000000"));
+        Assert.Equal((0, expected), await PointAsync(label, "", ["00000001/03", "00000001/04"]));
+
+    [Fact]
+    public async Task The_log_is_followed_from_each_timeline_onto_the_next()
+    {
+        // The second began in file 5, the third in file 6, which the second has as well.
+        string[] files = ["00000001/03", "00000001/04", "00000002/05", "00000002/06", "00000003/06", "00000003/07"];
+        const string Histories = "1\t0/5000100\tno recovery target specified\n\n2\t0/6000200\tno recovery target specified\n";
+        Assert.Equal((0, "default"), await PointAsync("full-1", "", files, Histories));
+        Assert.Equal((0, "lsn"), await PointAsync("full-1", "lsn 0/7000000", files, Histories));
+        var (code, said) = await PointAsync("full-1", "", [.. files.Where(file => file != "00000003/06")], Histories);
+        Assert.Equal(3, code);
+        Assert.Contains("file 000000030000000000000006 of the log is missing", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_a_restore_went_back_over_is_reached_no_more()
+    {
+        var (code, said) = await PointAsync("full-1", "lsn 0/4000000", ["00000001/03", "00000001/04", "00000002/03"], "1\t0/3000040\tbefore a point\n");
+        Assert.Equal(4, code);
+        Assert.Contains("restore a newer backup", said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("lsn 0/4000000", 0)]
+    [InlineData("lsn 0/5FFFFFF", 0)]
+    [InlineData("lsn 0/6000000", 3)]
+    [InlineData("name any", 3)]
+    [InlineData("time 2100-01-01T00:00:00Z", 4)]
+    [InlineData("lsn 0/3000000", 4)]
+    [InlineData("lsn 0/9000000", 4)]
+    public async Task A_hole_in_the_log_keeps_nobody_from_what_is_before_it(string target, int expected) =>
+        Assert.Equal(expected, (await PointAsync("full-1", target, ["00000001/03", "00000001/04", "00000001/05", "00000001/07"])).Code);
+
+    [Theory]
+    [InlineData("backup: full-1, status: valid, total files checked: 9", "total WAL checked: 2, total valid WAL: 2", "", 0)]
+    [InlineData("backup: full-1, status: manifest missing, total files checked: 0", "total WAL checked: 2, total valid WAL: 2", "", 3)]
+    [InlineData("backup: full-2, status: valid, total files checked: 9", "total WAL checked: 2, total valid WAL: 2", "", 3)]
+    [InlineData("backup: full-1, status: valid, total files checked: 9", "total WAL checked: 2, total valid WAL: 1", "", 3)]
+    [InlineData("backup: full-1, status: valid, total files checked: 9", "total WAL checked: 2, total valid WAL: 1", "INFO: invalid checksum '15-1/0000000100000000/000000010000000000000004-0'", 3)]
+    [InlineData("backup: full-1, status: valid, total files checked: 9", "total WAL checked: 2, total valid WAL: 1", "INFO: invalid checksum '15-1/0000000100000000/000000010000000000000001-0'", 0)]
+    [InlineData("", "", "No usable backup.info file", 3)]
+    public async Task Only_what_says_that_all_is_valid_is_taken_for_that(string backup, string log, string line, int expected) =>
+        Assert.Equal(expected, (await PointAsync("full-1", "", ["00000001/03", "00000001/04"], verified: $"{line}\n  archiveId: 15-1, {log}\n  {backup}\n")).Code);
 
     private static JsonObject Stanza(int code, string message, bool damaged = false) => new()
     {
         ["name"] = "main",
         ["status"] = new JsonObject { ["code"] = code, ["message"] = message },
+        ["db"] = new JsonArray(new JsonObject { ["id"] = 1, ["version"] = "15" }),
         ["backup"] = new JsonArray([.. Ages.Select(age => new JsonObject
         {
             ["label"] = $"full-{age}",
             ["type"] = "full",
             ["error"] = damaged,
             ["database"] = new JsonObject { ["id"] = 1 },
+            ["archive"] = new JsonObject { ["start"] = LogFile("00000001/03"), ["stop"] = LogFile("00000001/03") },
+            ["lsn"] = new JsonObject { ["start"] = "0/3000028", ["stop"] = "0/3000100" },
             ["timestamp"] = new JsonObject { ["stop"] = TimeProvider.System.GetUtcNow().AddDays(-age).ToUnixTimeSeconds() },
         })]),
     };
+
+    // A file of the log, by its timeline and number.
+    private static string LogFile(string file) => $"{file[..8]}00000000000000{file[9..]}";
+
+    private static async Task<(int Code, string Output)> PointAsync(string label, string target, string[] files, string? history = null, string? verified = null)
+    {
+        var folder = Directory.CreateTempSubdirectory("dora-archive-");
+        var listed = new JsonObject([.. files.Select(LogFile).Select(file => KeyValuePair.Create($"{file[..16]}/{file}-{new string('a', 40)}.zst", (JsonNode?)new JsonObject { ["time"] = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() }))]);
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "list"), listed.ToJsonString(), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "verified"), verified ?? "", TestContext.Current.CancellationToken);
+        foreach (var timeline in Enumerable.Range(2, history?.Split('\t').Length / 2 ?? 0))
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, $"0000000{timeline}.history"), history, TestContext.Current.CancellationToken);
+        try
+        {
+            return await SayAsync(Stanza(0, "ok"), $"{(verified is null ? "point" : "whole")} {label} {folder.FullName} {target}");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 
     private static async Task<(int Code, string Output)> SayAsync(JsonObject stanza, string question)
     {

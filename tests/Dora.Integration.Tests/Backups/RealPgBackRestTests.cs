@@ -1,12 +1,16 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Dora.Api;
 using Dora.Engines.Backups;
+using NpgsqlTypes;
 using Xunit;
 
 namespace Dora.Integration.Tests.Backups;
 
 /// <summary>PostgreSQL under Patroni is backed up by pgBackRest into a real object store, and restored: whole, to a point in time, in drills.</summary>
 [Collection(ObjectStoreTests.Name)]
-public sealed class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<ArchivingPods>
+public sealed partial class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<ArchivingPods>
 {
     private const string Digest = "SELECT count(*) || ' ' || coalesce(md5(string_agg(o::text, '|' ORDER BY id)), '') FROM orders o";
 
@@ -57,6 +61,47 @@ public sealed class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<Arch
     }
 
     [Theory]
+    [InlineData("position", false, "first,second")]
+    [InlineData("position", true, "first")]
+    [InlineData("name", false, "first,second")]
+    public async Task A_position_in_the_log_and_a_name_can_be_restored_to(string what, bool exclusive, string expected)
+    {
+        await TableAsync();
+        var backup = await SucceedAsync(BackupType.Full);
+        await pods.AskAsync("INSERT INTO orders VALUES (10001, 'first')");
+        // In one transaction: its end is written where the log is now.
+        var point = (NpgsqlLogSequenceNumber)(await pods.AskAsync("INSERT INTO orders VALUES (10002, 'second'); SELECT pg_current_wal_insert_lsn()"))!;
+        await pods.AskAsync("SELECT pg_create_restore_point('before the third')");
+        await pods.AskAsync("INSERT INTO orders VALUES (10003, 'third')");
+        await pods.ArchiveAsync();
+
+        var request = Drill(("rows", "SELECT string_agg(note, ',' ORDER BY id) FROM orders WHERE id > 10000", expected)) with { Exclusive = exclusive };
+        request = what == "name" ? request with { RestorePoint = "before the third" } : request with { Lsn = point.ToString() };
+        var restored = await pods.RestoreAsync(backup, await pods.EmptyAsync(), request);
+        Assert.True(restored.Code == 0, restored.Report);
+        Assert.Equal("passed", restored.Facts["check:rows"]);
+    }
+
+    [Fact]
+    public async Task A_name_that_nobody_gave_is_not_the_end_of_the_log()
+    {
+        var backup = await SucceedAsync(BackupType.Full);
+        var restored = await pods.RestoreAsync(backup, await pods.EmptyAsync(), Drill() with { RestorePoint = "never made" });
+        Assert.Equal((1, "OutsideWindow"), (restored.Code, Reason(restored)));
+    }
+
+    [Theory]
+    [InlineData("0/100")]
+    [InlineData("FF/0")]
+    public async Task A_position_outside_of_the_window_is_refused_before_anything_is_touched(string lsn)
+    {
+        var backup = await SucceedAsync(BackupType.Full);
+        var inspected = await pods.InspectAsync(backup, new(Drill: false, Nothing) { Lsn = lsn });
+        Assert.Equal((1, "OutsideWindow"), (inspected.Code, Reason(inspected)));
+        Assert.Contains(backup.Facts["lsn-stop"], inspected.Report, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(-3600)]
     [InlineData(3600)]
     public async Task A_point_outside_of_the_window_is_refused_with_the_window(int seconds)
@@ -64,7 +109,7 @@ public sealed class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<Arch
         var backup = await SucceedAsync(BackupType.Full);
         var folder = await pods.EmptyAsync();
         var restored = await pods.RestoreAsync(backup, folder, Drill() with { PointInTime = (await NowAsync()).AddSeconds(seconds) });
-        Assert.Equal(1, restored.Code);
+        Assert.Equal((1, "OutsideWindow"), (restored.Code, Reason(restored)));
         Assert.Contains("is outside of what can be restored", restored.Report, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(Path.Combine(folder, "data")));
     }
@@ -81,6 +126,65 @@ public sealed class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<Arch
         var restored = await pods.RestoreAsync(backup, await pods.EmptyAsync(), Drill());
         Assert.Equal(1, restored.Code);
         Assert.Contains("pgbackrest restore", restored.Report, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_a_restore_would_read_is_read_whole_before_and_that_is_noted_in_the_store()
+    {
+        await TableAsync();
+        await SucceedAsync(BackupType.Full);
+        var increment = await SucceedAsync(BackupType.Incremental);
+        await pods.ArchiveAsync();
+
+        var inspected = await pods.InspectAsync(increment, new(Drill: false, Nothing));
+        Assert.True(inspected.Code == 0, inspected.Report);
+        Assert.Equal("default", inspected.Facts["restores"]);
+        Assert.True(int.Parse(inspected.Facts["files"], CultureInfo.InvariantCulture) > 900);
+        using var client = pods.Store.Client();
+        await client.GetObjectMetadataAsync(pods.Bucket, $"backups/payments/ledger/postgres/{increment.Id}/verified.json", Token);
+    }
+
+    [Theory]
+    [InlineData("backup", false)]
+    [InlineData("backup", true)]
+    [InlineData("log", false)]
+    [InlineData("log", true)]
+    public async Task What_is_broken_or_missing_in_the_store_is_found_before_anything_is_touched(string what, bool missing)
+    {
+        await TableAsync();
+        var full = await SucceedAsync(BackupType.Full);
+        var increment = await SucceedAsync(BackupType.Incremental);
+        for (var file = 0; file < 3; file++)
+            await ArchivedRowAsync(20_001 + file);
+        // One of the full backup, which the increment builds on; or one in the middle of the log after it.
+        var name = what == "backup"
+            ? (await pods.ObjectsAsync($"backup/main/{full.Facts["label"]}/bundle/"))[0]
+            : (await LogAsync(increment))[^2];
+        await using var mended = await pods.BreakAsync(name, missing);
+
+        var inspected = await pods.InspectAsync(increment, new(Drill: false, Nothing));
+        Assert.Equal((1, "BackupBroken"), (inspected.Code, Reason(inspected)));
+        if (what == "backup")
+            return;
+        // A drill does not pass for having stopped at the hole.
+        if (missing)
+            Assert.Equal("BackupBroken", Reason(await pods.RestoreAsync(increment, await pods.EmptyAsync(), Drill())));
+        // What is before it can be restored, and the message says how.
+        var until = Before().Match(inspected.Report).Groups["lsn"].Value;
+        Assert.True((await pods.InspectAsync(increment, new(Drill: false, Nothing) { Lsn = Less(until) })).Code == 0, inspected.Report);
+    }
+
+    [Fact]
+    public async Task What_is_broken_and_not_read_by_a_restore_keeps_nobody_from_it()
+    {
+        await TableAsync();
+        var other = await SucceedAsync(BackupType.Full);
+        var backup = await SucceedAsync(BackupType.Full);
+        await using var mended = await pods.BreakAsync((await pods.ObjectsAsync($"backup/main/{other.Facts["label"]}/bundle/"))[0], remove: false);
+
+        Assert.Equal("BackupBroken", Reason(await pods.InspectAsync(other, new(Drill: false, Nothing))));
+        var inspected = await pods.InspectAsync(backup, new(Drill: false, Nothing));
+        Assert.True(inspected.Code == 0, inspected.Report);
     }
 
     [Fact]
@@ -148,7 +252,34 @@ public sealed class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<Arch
         await pods.AskAsync("INSERT INTO orders VALUES (10002, 'after the restore')");
         await pods.ArchiveAsync();
         await SucceedAsync(BackupType.Incremental);
+        // And the log is followed from the old timeline onto the new one.
+        var across = await pods.InspectAsync(backup, new(Drill: false, Nothing) { Lsn = ((NpgsqlLogSequenceNumber)(await pods.AskAsync("SELECT pg_current_wal_lsn()"))!).ToString() });
+        Assert.True(across.Code == 0, across.Report);
     }
+
+    // A row in a file of the log of its own.
+    private async Task ArchivedRowAsync(int id)
+    {
+        await pods.AskAsync($"INSERT INTO orders VALUES ({id}, 'archived')");
+        await pods.ArchiveAsync();
+    }
+
+    // The files of the log that were stored after a backup's last one.
+    private async Task<IReadOnlyList<string>> LogAsync(BackupDone backup)
+    {
+        var stop = backup.Facts["wal-stop"];
+        return [.. (await pods.ObjectsAsync("archive/main/")).Where(name => LogFile().Match(name) is { Success: true } file && string.CompareOrdinal(file.Groups["name"].Value, stop) > 0)];
+    }
+
+    private static string? Reason(BackupDone done) => (string?)JsonNode.Parse(done.Report)!["reason"];
+
+    private static string Less(string lsn) => new NpgsqlLogSequenceNumber((ulong)NpgsqlLogSequenceNumber.Parse(lsn) - 1).ToString();
+
+    [GeneratedRegex("before (?<lsn>[0-9A-F]+/[0-9A-F]+)", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 10_000)]
+    private static partial Regex Before();
+
+    [GeneratedRegex("/(?<name>[0-9A-F]{24})-[0-9a-f]{40}", RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, 10_000)]
+    private static partial Regex LogFile();
 
     private static LayDownRequest Drill(params (string Name, string Query, string Expect)[] checks) =>
         new(Drill: true, Nothing, Checks: [.. checks.Select(check => new DrillCheck(check.Name, "postgres", check.Query, check.Expect))]);

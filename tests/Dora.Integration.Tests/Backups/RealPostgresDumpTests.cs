@@ -49,6 +49,43 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
     }
 
     [Fact]
+    public async Task Tables_come_back_without_rows_and_rows_into_tables_that_have_none()
+    {
+        var (schema, data, source, target) = (await store.BucketAsync(), await store.BucketAsync(), await DatabaseAsync(), await DatabaseAsync());
+        await ExecuteAsync(source, "CREATE TABLE orders (id bigserial PRIMARY KEY, note text); CREATE TABLE parts (id bigint REFERENCES orders); INSERT INTO orders (note) SELECT 'note ' || n FROM generate_series(1, 100) n; INSERT INTO parts SELECT n FROM generate_series(1, 10) n");
+        using var tables = new AgentRun(store, schema, Id, "postgres-dump", engine: "postgres");
+        using var rows = new AgentRun(store, data, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal((0, 0), (await BackupAsync(tables, source, "schema"), await BackupAsync(rows, source, "data")));
+        Assert.Equal(("schema", "data"), ((string?)tables.Report["facts"]!["parts"], (string?)rows.Report["facts"]!["parts"]));
+
+        Assert.Contains("has no tables", await RefusedAsync(data, target), StringComparison.Ordinal);
+        using var first = new AgentRun(store, schema, Id, "postgres-dump", engine: "postgres");
+        using var second = new AgentRun(store, data, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal((0, 0), (await RestoreAsync(first, target), await RestoreAsync(second, target, ("PARTS", "data"))));
+        Assert.Equal("Verified", (string?)second.Report["comparison"]);
+        Assert.Equal(("100", "10", "101"), (await AskAsync(target, "SELECT count(*) FROM orders"), await AskAsync(target, "SELECT count(*) FROM parts"), await AskAsync(target, "SELECT nextval('orders_id_seq')")));
+
+        Assert.Contains("table orders of database", await RefusedAsync(data, target), StringComparison.Ordinal);
+    }
+
+    // As the operator makes databases that are declared, with what it keeps in them for the pooler.
+    [Fact]
+    public async Task The_owner_of_an_empty_database_restores_into_it_beside_what_the_operator_keeps_there()
+    {
+        var (bucket, source, target) = (await store.BucketAsync(), await DatabaseAsync(), await DatabaseAsync());
+        const string Pooler = "CREATE SCHEMA pooler; CREATE FUNCTION pooler.user_lookup() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+        await ExecuteAsync(source, $"{Pooler}; CREATE TABLE orders (id bigint PRIMARY KEY); INSERT INTO orders SELECT generate_series(1, 3)");
+        await ExecuteAsync(target, $"{Pooler}; CREATE ROLE owner_of_{target} NOLOGIN; CREATE ROLE login_of_{target} LOGIN PASSWORD '{Password}' IN ROLE owner_of_{target}; ALTER DATABASE {target} OWNER TO owner_of_{target}");
+        using var backup = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal(0, await BackupAsync(backup, source));
+        using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+
+        Assert.Equal(0, await RestoreAsync(restore, target, ("PGUSER", $"login_of_{target}"), ("PGPASSWORD", Password), ("ROLE", $"owner_of_{target}")));
+        Assert.Equal("Verified", (string?)restore.Report["comparison"]);
+        Assert.Equal($"owner_of_{target}", await AskAsync(target, "SELECT tableowner FROM pg_tables WHERE tablename = 'orders'"));
+    }
+
+    [Fact]
     public async Task A_database_that_holds_anything_is_not_written_over()
     {
         var (bucket, source, target) = (await store.BucketAsync(), await DatabaseAsync(), await DatabaseAsync());
@@ -160,10 +197,17 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
         return code;
     }
 
-    private async Task<int> RestoreAsync(AgentRun run, string database)
+    private async Task<string> RefusedAsync(string bucket, string database)
+    {
+        using var run = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
+        Assert.Equal(1, await RestoreAsync(run, database, ("PARTS", "data")));
+        return (string)run.Report["message"]!;
+    }
+
+    private async Task<int> RestoreAsync(AgentRun run, string database, params (string Name, string Value)[] more)
     {
         await run.PrepareAsync(Token);
-        await using var tool = run.Tool("Postgres/scripts/restore-postgres.sh", Login("postgres", PostgresServer.SuperuserPassword, database));
+        await using var tool = run.Tool("Postgres/scripts/restore-postgres.sh", [.. Login("postgres", PostgresServer.SuperuserPassword, database), .. more]);
         var code = await run.AgentAsync(BackupCommands.Restore(), Token);
         await tool.EndedAsync(Token);
         return code;

@@ -1,3 +1,5 @@
+using Dora.Api;
+
 namespace Dora.Integration.Tests.Crds;
 
 /// <summary>Every bad input of backups and restores that the schema or its CEL rules can catch.</summary>
@@ -36,11 +38,23 @@ internal static class BackupRows
         Stack("a drill without a time", $"{Store}, {Keys}, drills: {{}}", "drills.cron", "Required value"),
         Backup("a backup without an engine", "{stack: payments}", "spec.engine", "Required value"),
         Backup("a backup of an unknown type", "{stack: payments, engine: redis, type: Some}", "spec.type", "supported values"),
+        Backup("parts of what is no dump", "{stack: payments, engine: postgres, parts: Schema}", "spec.parts", ComplianceBackupSpec.PartsOfDump),
+        Backup("parts that none knows", "{stack: payments, engine: postgres, type: Dump, parts: Some}", "spec.parts", "supported values"),
+        Backup("one database of what holds all", "{stack: payments, engine: postgres, type: Full, database: app}", "spec.database", ComplianceBackupSpec.DatabaseOfDump),
         Backup("another engine for a backup", "{stack: payments, engine: redis}", "spec", FixedBackup, "{stack: payments, engine: postgres}"),
         Restore("a restore in place that nobody confirmed", "{stack: payments, engine: redis, source: {}, target: {mode: InPlace}}", "spec.target.confirm", Confirm),
         Restore("a new stack without a name", "{stack: payments, engine: redis, source: {}, target: {mode: NewStack}}", "spec.target", NewStack),
         Restore("a drill into a stack", "{stack: payments, engine: redis, source: {}, target: {mode: Drill, stack: other}}", "spec.target", NewStack),
         Restore("a restore to no time", "{stack: payments, engine: redis, source: {pointInTime: yesterday}, target: {mode: Drill}}", "spec.source.pointInTime", "must be of type date-time"),
+        Restore("two points to restore to", "{stack: payments, engine: postgres, source: {pointInTime: '2026-11-21T14:05:00Z', lsn: 0/3000148}, target: {mode: Drill}}", "spec.source", RestoreSource.OnePoint),
+        Restore("a position that is none", "{stack: payments, engine: postgres, source: {lsn: '12'}, target: {mode: Drill}}", "spec.source.lsn", "should match"),
+        Restore("a restore point that would need quotes", "{stack: payments, engine: postgres, source: {restorePoint: it's}, target: {mode: Drill}}", "spec.source.restorePoint", "should match"),
+        Restore("just before a name", "{stack: payments, engine: postgres, source: {restorePoint: migration, exclusive: true}, target: {mode: Drill}}", "spec.source.exclusive", RestoreSource.ExclusiveOfWhat),
+        Restore("a position in the log of an engine that has none", "{stack: payments, engine: redis, source: {lsn: 0/3000148}, target: {mode: Drill}}", "spec.source", RestoreSource.OnlyPostgres),
+        Restore("a database that nobody named", "{stack: payments, engine: postgres, source: {backup: dump}, target: {mode: Database}}", "spec.target", RestoreTarget.NamedDatabase),
+        Restore("a drill into a database", "{stack: payments, engine: postgres, source: {}, target: {mode: Drill, database: copy}}", "spec.target", RestoreTarget.NamedDatabase),
+        Restore("a database from the newest backup", "{stack: payments, engine: postgres, source: {}, target: {mode: Database, database: copy}}", "spec.target.mode", RestoreTarget.DatabaseFromDump),
+        Restore("a database of an engine that has none", "{stack: payments, engine: redis, source: {backup: dump}, target: {mode: Database, database: copy}}", "spec.target.mode", RestoreTarget.DatabaseFromDump),
         Restore("another source for a restore", "{stack: payments, engine: redis, source: {}, target: {mode: Drill}}", "spec", FixedRestore, "{stack: payments, engine: redis, source: {backup: a}, target: {mode: Drill}}"),
     ];
 

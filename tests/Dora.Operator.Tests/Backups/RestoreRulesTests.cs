@@ -43,6 +43,15 @@ public sealed class RestoreRulesTests
     }
 
     [Fact]
+    public void Who_is_in_a_hurry_may_have_the_servers_stopped_without_that()
+    {
+        var restore = BackupWorld.Restore(InPlace);
+        var status = Decide(restore with { Spec = restore.Spec with { SkipVerification = true } }).Status;
+        Assert.Equal((RestorePhase.Stopping, "new"), (status.Phase, status.Backup));
+        Assert.Equal("again", Held(status));
+    }
+
+    [Fact]
     public void A_backup_that_cannot_be_read_whole_leaves_everything_as_it_is()
     {
         var status = Decide(BackupWorld.Restore(InPlace)).Status;

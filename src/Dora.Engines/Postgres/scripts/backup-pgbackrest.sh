@@ -48,8 +48,10 @@ main() {
     rest check || fail "pgbackrest check: $(reason)"
     copy || fail "pgbackrest backup: $(reason)"
     label=$(sed -n 's/.*new backup label = //p' "$work/log")
-    about facts "$label" >"$work/facts"
+    : >"$work/facts"
     [[ -z ${KEEP_LAST:-} ]] || expire
+    # What can be restored begins with what stayed.
+    about facts "$label" >>"$work/facts"
     mapfile -t facts <"$work/facts"
     outcome exit=0 "source=$source" "repository=$(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf")" "${facts[@]}"
 }

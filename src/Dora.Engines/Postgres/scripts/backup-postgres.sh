@@ -20,7 +20,7 @@ main() {
     ((codes[2] == 0)) || fail "pg_restore cannot read the dump of $PGDATABASE: $(tail -n 1 "$work/check")"
     ((codes[1] == 0 && codes[3] == 0)) || fail "the agent took no more data"
     mapfile -t facts <"$work/facts"
-    outcome exit=0 "database=$PGDATABASE" "${facts[@]}"
+    outcome exit=0 "database=$PGDATABASE" "parts=${PARTS:-all}" "${facts[@]}"
 }
 
 main

@@ -12,7 +12,8 @@ outcome() {
     mv "$file.new" "$file"
 }
 
+# fail TEXT [REASON]: the reason in one word, where the text's is not the tool's own.
 fail() {
-    outcome exit=1 "error=${1:0:250}"
+    outcome exit=1 ${2:+"reason=$2"} "error=${1:0:250}"
     exit 1
 }

@@ -1,21 +1,42 @@
 """Reads pgBackRest's `info --output=json` from stdin and says what scripts need of it.
 
-facts LABEL             lines of name=value on a backup
-keep LAST DAYS          how many full backups stay: the newest LAST, those of DAYS days and the one before them
-newest                  the archive's folder and the newest file in it
-point LABEL END [TIME]  how a backup is restored: "immediate" (the state at its end), "default" (all that was archived since), or "time"
+facts LABEL                   lines of name=value on a backup
+keep LAST DAYS                how many full backups stay: the newest LAST, those of DAYS days and the one before them
+archive LABEL                 the archive that a backup's log is in
+point LABEL FOLDER [TYPE AT]  how a backup is restored: "immediate" (the state at its end), "default" (all that was archived since), or TYPE (time, lsn
+                              or name). FOLDER holds what `repo-ls --recurse` lists of the archive (list) and its histories (*.history)
+whole LABEL FOLDER [TYPE AT]  what is wrong with what `verify` (FOLDER/verified) found, of all that this restore reads
+
+What cannot be restored ends with code 3 where the store's content is at fault, with 4 where the question is.
 """
 import json
+import re
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+BROKEN, OUTSIDE = 3, 4
+
+# As initdb makes them; nothing in a stack sets another size.
+SEGMENT = 16 * 1024 * 1024
 
 
-def stop(text):
-    sys.exit(text)
+def stop(text, code=1):
+    print(text, file=sys.stderr)
+    sys.exit(code)
 
 
 def moment(seconds):
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def position(lsn):
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def written(position):
+    return f"{position >> 32:X}/{position & 0xFFFFFFFF:X}"
 
 
 def read():
@@ -32,21 +53,29 @@ def pick(stanza, label):
     for backup in stanza["backup"]:
         if backup["label"] == label:
             return backup
-    return stop(f"pgBackRest has no backup {label or '(none was named)'}: it has expired, or was removed")
+    return stop(f"pgBackRest has no backup {label or '(none was named)'}: it has expired, or was removed", BROKEN)
+
+
+def database(stanza, backup):
+    return next(entry for entry in stanza["db"] if entry["id"] == backup["database"]["id"])
+
+
+# The oldest backup of the same servers: before its end nothing can be restored.
+def oldest(stanza, backup):
+    return next((other for other in stanza["backup"] if other["database"]["id"] == backup["database"]["id"]), backup)
 
 
 def facts(stanza, label):
     backup = pick(stanza, label)
     if backup.get("error"):
         stop(f"backup {label} is stored, and holds pages whose checksums are wrong: the data of the member that was read is damaged")
-    database = next(entry for entry in stanza["db"] if entry["id"] == backup["database"]["id"])
-    first = stanza["backup"][0]
+    servers, first = database(stanza, backup), oldest(stanza, backup)
     return {
         "label": label,
         "type": backup["type"],
         "prior-label": backup["prior"] or "",
-        "system-id": database["system-id"],
-        "version": database["version"],
+        "system-id": servers["system-id"],
+        "version": servers["version"],
         "started": moment(backup["timestamp"]["start"]),
         "stopped": moment(backup["timestamp"]["stop"]),
         "lsn-start": backup["lsn"]["start"],
@@ -56,44 +85,136 @@ def facts(stanza, label):
         "bytes": backup["info"]["size"],
         "stored-bytes": backup["info"]["repository"]["delta"],
         "window-from": moment(first["timestamp"]["stop"]),
+        "window-from-lsn": first["lsn"]["stop"],
     }
 
 
 def keep(stanza, last, days):
     full = [backup["timestamp"]["stop"] for backup in stanza["backup"] if backup["type"] == "full"]
-    oldest = (datetime.now(timezone.utc) - timedelta(days=days)).timestamp()
-    young = sum(1 for stopped in full if stopped >= oldest)
+    oldest_kept = (datetime.now(timezone.utc) - timedelta(days=days)).timestamp()
+    young = sum(1 for stopped in full if stopped >= oldest_kept)
     # A state of that many days ago is restored from the full backup before it.
     return max(1, last, young + 1 if days > 0 else 0)
 
 
-def newest(stanza):
-    archive = stanza["archive"][-1]
-    return f"archive/main/{archive['id']}/{archive['max'][:16]} {archive['max']}"
-
-
-def point(stanza, label, end, wanted):
+def archive(stanza, label):
     backup = pick(stanza, label)
-    if wanted is None:
-        return "default" if stanza["backup"][-1]["label"] == label else "immediate"
-    target = datetime.fromisoformat(wanted.replace("Z", "+00:00")).timestamp()
-    first = next((other for other in stanza["backup"] if other["database"]["id"] == backup["database"]["id"]), backup)
-    if target < backup["timestamp"]["stop"] or target > end:
-        stop(f"{wanted} is outside of what can be restored: {moment(first['timestamp']['stop'])} to {moment(end)}, and from backup {label} not before {moment(backup['timestamp']['stop'])}")
-    return "time"
+    return f"{database(stanza, backup)['version']}-{backup['database']['id']}"
+
+
+# Files of the log by name, each with the times at which it was stored: more than one is more than PostgreSQL is given.
+def segments(folder):
+    found = {}
+    for path, entry in json.loads((folder / "list").read_text()).items():
+        if match := re.fullmatch(r"[0-9A-F]{16}/([0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?", path):
+            found.setdefault(match[1], []).append(entry["time"])
+    return found
+
+
+def number(name):
+    return int(name[8:16], 16) * 256 + int(name[16:24], 16)
+
+
+def name(timeline, segment):
+    return f"{timeline:08X}{segment // 256:08X}{segment % 256:08X}"
+
+
+# Where each timeline begins on the way from a backup to the newest, as PostgreSQL follows it: from one to the next for as long as there are histories.
+def way(folder, backup):
+    first = int(backup["archive"]["start"][:8], 16)
+    newest = first
+    while (folder / f"{newest + 1:08X}.history").exists():
+        newest += 1
+    if newest == first:
+        return [(first, 0)]
+    lines = [line.split() for line in (folder / f"{newest:08X}.history").read_text().splitlines() if re.match(r"\d", line)]
+    ends = [(int(timeline), position(lsn)) for timeline, lsn, *_ in lines]
+    begins = [(timeline, begin) for (_, begin), timeline in zip(ends, [timeline for timeline, _ in ends[1:]] + [newest])]
+    left = dict(ends).get(first)
+    if left is None or left < position(backup["lsn"]["stop"]):
+        stop(f"what was written after backup {backup['label']} is of a history that a restore went back over: restore a newer backup", OUTSIDE)
+    return [(first, 0)] + [(timeline, begin) for timeline, begin in begins if begin >= left]
+
+
+# The names of files that hold the log after a backup, in order.
+def log(folder, backup, found):
+    on = way(folder, backup)
+    # A timeline ends where the next one begins; the file in which that is belongs to the next.
+    ends = {timeline: begin // SEGMENT for (timeline, _), (_, begin) in zip(on, on[1:])}
+    own = [number(entry) for entry in found if int(entry[:8], 16) in dict(on) and number(entry) < ends.get(int(entry[:8], 16), sys.maxsize)]
+    last = max([*own, number(backup["archive"]["stop"])])
+    return [
+        name(max(timeline for timeline, begin in on if begin // SEGMENT <= segment), segment)
+        for segment in range(number(backup["archive"]["start"]), last + 1)
+    ]
+
+
+def default(stanza, label):
+    return "default" if stanza["backup"][-1]["label"] == label else "immediate"
+
+
+# The files that a restore reads, in order. Where a time or a name is in the log is known by who has read it: all of it.
+def needed(stanza, label, folder, kind=None, at=None):
+    backup, found = pick(stanza, label), segments(folder)
+    if (kind or default(stanza, label)) == "immediate":
+        timeline = int(backup["archive"]["start"][:8], 16)
+        return [name(timeline, segment) for segment in range(number(backup["archive"]["start"]), number(backup["archive"]["stop"]) + 1)]
+    files = log(folder, backup, found)
+    if kind == "lsn":
+        files = [entry for entry in files if number(entry) <= max(position(at) // SEGMENT, number(backup["archive"]["stop"]))]
+    return files
+
+
+def point(stanza, label, folder, kind=None, at=None):
+    folder, backup = Path(folder), pick(stanza, label)
+    found, first = segments(folder), oldest(stanza, backup)
+    if kind in ("time", "lsn"):
+        last = next((entry for entry in reversed(log(folder, backup, found)) if entry in found), None)
+        # The store knows whole seconds.
+        until = max(found[last]) + 1 if last else backup["timestamp"]["stop"]
+        end = (number(last) + 1) * SEGMENT if last else position(backup["lsn"]["stop"])
+        inside = (
+            backup["timestamp"]["stop"] <= datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() <= until
+            if kind == "time"
+            else position(backup["lsn"]["stop"]) <= position(at) <= end
+        )
+        if not inside:
+            window = f"{moment(first['timestamp']['stop'])} ({first['lsn']['stop']}) to {moment(until)} ({written(end)})"
+            stop(f"{at} is outside of what can be restored: {window}, and from backup {label} not before {moment(backup['timestamp']['stop'])} ({backup['lsn']['stop']})", OUTSIDE)
+    for entry in needed(stanza, label, folder, kind, at):
+        if len(found.get(entry, [])) != 1:
+            stop(f"file {entry} of the log is {'in the archive twice' if entry in found else 'missing from the archive'}: what is before it can be restored by lsn, before {written(number(entry) * SEGMENT)}", BROKEN)
+    return kind or default(stanza, label)
+
+
+def whole(stanza, label, folder, kind=None, at=None):
+    folder, backup = Path(folder), pick(stanza, label)
+    said = (folder / "verified").read_text(errors="replace")
+    if f"backup: {label}, status: valid," not in said:
+        labels = [label, *(backup.get("reference") or [])]
+        problem = next((line for line in said.splitlines() if "INFO: " in line and any(f"{one}/" in line for one in labels)), "no manifest of it can be read")
+        stop(f"backup {label}: {problem.split('INFO: ')[-1]}", BROKEN)
+    folder_of_log = archive(stanza, label)
+    bad = set(re.findall(rf"INFO: .*{re.escape(folder_of_log)}/[0-9A-F]{{16}}/([0-9A-F]{{24}})-", said))
+    if broken := [entry for entry in needed(stanza, label, folder, kind, at) if entry in bad]:
+        stop(f"file {broken[0]} of the log is not as it was stored: what is before it can be restored by lsn, before {written(number(broken[0]) * SEGMENT)}", BROKEN)
+    counts = re.search(rf"archiveId: {re.escape(folder_of_log)}, total WAL checked: (\d+), total valid WAL: (\d+)", said)
+    twice = sum(len(times) for times in segments(folder).values() if len(times) > 1)
+    # What is wrong and has no name could be anything.
+    if not counts or int(counts[1]) - int(counts[2]) > len(bad) + twice:
+        stop("the archive of the log holds files that are not as they were stored", BROKEN)
+    files = re.search(rf"backup: {re.escape(label)}, status: valid, total files checked: (\d+)", said)
+    return f"files={files[1]}"
 
 
 def main(command, *arguments):
     stanza = read()
     if command == "facts":
-        print("\n".join(f"{name}={value}" for name, value in facts(stanza, *arguments).items()))
+        print("\n".join(f"{key}={value}" for key, value in facts(stanza, *arguments).items()))
     elif command == "keep":
         print(keep(stanza, *map(int, arguments)))
-    elif command == "newest":
-        print(newest(stanza))
-    elif command == "point":
-        label, end, *wanted = arguments
-        print(point(stanza, label, int(end), wanted[0] if wanted else None))
+    else:
+        print({"archive": archive, "point": point, "whole": whole}[command](stanza, *arguments))
 
 
 main(*sys.argv[1:])

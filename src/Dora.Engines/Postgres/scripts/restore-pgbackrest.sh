@@ -1,50 +1,42 @@
 #!/usr/bin/env bash
 # Restores the backup that $STAGE/facts names into the empty folder $DATA/data, as Patroni's pods expect it: has PostgreSQL recover there, out of
-# everybody's reach, up to $TARGET_TIME (RFC 3339) where one is given, gives the servers' own roles this cluster's passwords, and stops it. With
+# everybody's reach, up to $TARGET ($TARGET_EXCLUSIVE=1: to just before it), gives the servers' own roles this cluster's passwords, and stops it. With
 # DRILL=1 it sets none, has every page and every index checked, and asks the questions in /checks. Says in $STAGE/outcome how that ended.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/run-pgbackrest.sh"
 # shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/archive-pgbackrest.sh"
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/local-postgres.sh"
 
 readonly PGDATA=$DATA/data
-
-fact() {
-    sed -n "s/^$1=//p" "$STAGE/facts"
-}
-
-# When the newest file of the archive was stored; the store knows whole seconds.
-archived_until() {
-    local newest folder file
-    newest=$(about newest)
-    read -r folder file <<<"$newest"
-    bash "$scripts/pgbackrest.sh" repo-ls "$folder" --filter="^$file" --output=json --log-level-console=off 2>"$work/log" |
-        python3 -c 'import json, sys; print(max(entry["time"] for entry in json.load(sys.stdin).values()) + 1)' || fail "pgbackrest repo-ls: $(reason)"
-}
 
 restore() {
     local options=(--set="$(fact label)" --type="$1")
     case $1 in
     # PostgreSQL knows no Z at this moment.
-    time) options+=(--target="${TARGET_TIME/%Z/+00}" --target-action=promote) ;;
+    time | lsn) options+=(--target="${TARGET/%Z/+00}" --target-action=promote ${TARGET_EXCLUSIVE:+--target-exclusive}) ;;
+    name) options+=(--target="$TARGET" --target-action=promote) ;;
     immediate) options+=(--target-action=promote) ;;
     esac
     rest restore "${options[@]}" --recovery-option=restore_command="bash $scripts/pgbackrest.sh archive-get %f \"%p\"" ||
         fail "pgbackrest restore: $(reason)"
 }
 
-# Whatever the archive holds, it ends before the point; and that point is not after what was archived. So nothing was committed in between.
+# The log is whole, and ends before the point that was asked for; and that point is not after what was archived. So nothing was committed in between.
+# A name that the log does not have could be anywhere.
 recover() {
     start_postgres "$@" && return
     grep -q 'recovery ended before configured recovery target was reached' "$work/server" || return 1
-    start_postgres "$@" -c recovery_target_time=
+    [[ ${TARGET_TYPE:-} != name ]] || fail "the log after backup $(fact label) has no restore point $TARGET" OutsideWindow
+    start_postgres "$@" -c recovery_target_time= -c recovery_target_lsn=
 }
 
 # How the servers find their archive is in their own configuration, and where a recovery ends is over.
 forget_target() {
     local name
-    for name in restore_command recovery_target recovery_target_time recovery_target_action recovery_target_timeline; do
+    for name in restore_command recovery_target recovery_target_time recovery_target_lsn recovery_target_name recovery_target_inclusive recovery_target_action recovery_target_timeline; do
         ask postgres "ALTER SYSTEM RESET $name" >/dev/null
     done
 }
@@ -55,16 +47,14 @@ archiving() {
 }
 
 main() {
-    local how until found=''
-    until [[ -e $STAGE/verdict ]]; do sleep 0.2; done
-    [[ $(cat "$STAGE/verdict") == ok ]] || fail 'the agent could not say what is restored'
+    local how found=''
+    told
     mkdir -p "$PGDATA"
     chmod 700 "$PGDATA"
     [[ -z $(ls -A "$PGDATA") ]] || fail "$PGDATA holds data already, which is never written over"
-    PGBACKREST_REPO1_PATH=$(fact repository)
-    export PGBACKREST_REPO1_PATH PGBACKREST_PG1_PATH=$PGDATA
-    until=$(archived_until)
-    how=$(about point "$(fact label)" "$until" ${TARGET_TIME:+"$TARGET_TIME"})
+    export PGBACKREST_PG1_PATH=$PGDATA
+    archived
+    how=$(asked point)
     restore "$how"
     recover -c archive_mode="$(archiving)" -c archive_command= || fail "PostgreSQL does not recover: $(server_says)"
     forget_target

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the runs of pgBackRest share: sourced by backup-pgbackrest.sh and restore-pgbackrest.sh.
+# What the runs of pgBackRest share: sourced by backup-pgbackrest.sh, verify-pgbackrest.sh and restore-pgbackrest.sh.
 scripts=$(dirname "$0")
 # shellcheck source-path=SCRIPTDIR
 . "$scripts/outcome.sh"
@@ -29,5 +29,9 @@ reason() {
 # about COMMAND [ARGUMENT]...: what pgBackRest knows of its backups, in the words that pgbackrest-info.py has for it.
 about() {
     bash "$scripts/pgbackrest.sh" info --output=json --log-level-console=off --log-level-stderr=error 2>"$work/log" >"$work/info" || fail "pgbackrest info: $(reason)"
-    python3 "$scripts/pgbackrest-info.py" "$@" <"$work/info" 2>"$work/log" || fail "$(tail -n 1 "$work/log")"
+    python3 "$scripts/pgbackrest-info.py" "$@" <"$work/info" 2>"$work/log" || case $? in
+    3) fail "$(tail -n 1 "$work/log")" BackupBroken ;;
+    4) fail "$(tail -n 1 "$work/log")" OutsideWindow ;;
+    *) fail "$(tail -n 1 "$work/log")" ;;
+    esac
 }

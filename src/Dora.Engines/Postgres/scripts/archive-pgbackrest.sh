@@ -1,0 +1,36 @@
+# shellcheck shell=bash disable=SC2154
+# What a restore from pgBackRest and the look that is taken before it share: sourced by restore-pgbackrest.sh and verify-pgbackrest.sh. $TARGET_TYPE
+# (time, lsn or name) and $TARGET say up to where; without them it is up to the newest state, or to the end of an older backup.
+
+fact() {
+    sed -n "s/^$1=//p" "$STAGE/facts"
+}
+
+# told: once the agent has said which backup it is.
+told() {
+    until [[ -e $STAGE/verdict ]]; do sleep 0.2; done
+    [[ $(cat "$STAGE/verdict") == ok ]] || fail 'the agent could not say what is restored'
+    PGBACKREST_REPO1_PATH=$(fact repository)
+    export PGBACKREST_REPO1_PATH
+}
+
+# stored COMMAND [ARGUMENT]...: what pgBackRest answers of its repository.
+stored() {
+    bash "$scripts/pgbackrest.sh" "$@" --log-level-console=off --log-level-stderr=error 2>"$work/log" || fail "pgbackrest $1: $(reason)"
+}
+
+# archived: what the archive of the backup's log has, in $work/archive.
+archived() {
+    local folder name
+    folder=archive/main/$(about archive "$(fact label)")
+    mkdir -p "$work/archive"
+    stored repo-ls "$folder" --recurse --output=json >"$work/archive/list"
+    while read -r name; do
+        stored repo-get "$folder/$name" >"$work/archive/$name"
+    done < <(grep -oE '"[0-9A-F]{8}\.history"' "$work/archive/list" | tr -d '"')
+}
+
+# asked COMMAND: what pgbackrest-info.py says of this restore.
+asked() {
+    about "$1" "$(fact label)" "$work/archive" ${TARGET_TYPE:+"$TARGET_TYPE" "$TARGET"}
+}
