@@ -27,7 +27,9 @@ public sealed record EngineBackups(
     [property: Description("Whether it passed.")]
     bool? DrillPassed = null,
     [property: Description("How long it took (RTO as measured)."), MaxLength(32)]
-    string? MeasuredRto = null);
+    string? MeasuredRto = null,
+    [property: ListMap("name"), MaxItems(BackupCopy.Most), Description("One entry for each of spec.backup.copies.")]
+    IReadOnlyList<EngineCopy>? Copies = null);
 
 /// <summary>When a schedule has its next run.</summary>
 public sealed record ScheduleStatus(

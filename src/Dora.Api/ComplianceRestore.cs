@@ -33,7 +33,9 @@ public sealed record RestoreSource(
     [property: Description("The ComplianceBackup of this namespace. Absent: the newest one that succeeded, or the newest before the point in time."), MinLength(1), MaxLength(253)]
     string? Backup = null,
     [property: Description("The state at this time, where the engine's backups hold a log: within the window that the stack's status shows.")]
-    DateTimeOffset? PointInTime = null);
+    DateTimeOffset? PointInTime = null,
+    [property: Description("Name under spec.backup.copies of the stack: what is restored is read there, and the first place is not asked."), MinLength(1), MaxLength(20)]
+    string? Copy = null);
 
 /// <summary>Where the data goes.</summary>
 [Cel("self.mode != 'InPlace' || has(self.confirm)", "a restore in place replaces the data of the stack: give its name in confirm", FieldPath = ".confirm")]

@@ -123,6 +123,8 @@ internal static class RestoreRules
             return Fail("NoDestination", $"spec.backup of ComplianceStack {spec.Stack} is missing: say there where its backups are and what opens them");
         if (spec.Target is { Mode: RestoreMode.InPlace } && spec.Target.Confirm != spec.Stack)
             return Fail("NotConfirmed", $"a restore in place replaces the data of {spec.Stack}: create another ComplianceRestore with target.confirm: {spec.Stack}");
+        if (RestorePlace.Problem(observed) is { } unknown)
+            return Fail("UnknownCopy", unknown);
         if (Backup(observed, out var problem) is not { } backup)
             return Fail("NoBackup", problem);
         if (backup.Spec.Engine != spec.Engine)
@@ -237,7 +239,7 @@ internal static class RestoreRules
             status.Job!,
             new(StackResource.ApiVersion, RestoreResource.Kind, restore.Metadata.Name!, restore.Metadata.Uid!, Controller: true, BlockOwnerDeletion: false),
             command,
-            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
+            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Store = RunOrders.Store(RestorePlace.Of(observed)!.Destination), Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
             Tool = tool?.LayDown(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), restore.Spec.Source.PointInTime, checks)),
@@ -251,8 +253,8 @@ internal static class RestoreRules
     private static RestoreDecision? Lost(RestoreObservation observed, ComplianceRestoreStatus status)
     {
         var spec = observed.Restore.Spec;
-        if (observed.Source?.Spec.Backup is null || observed.From?.Cluster is null)
-            return new(Failed(status, "StackGone", $"ComplianceStack {spec.Stack}, its engine {spec.Engine} or its spec.backup is gone", observed.Now));
+        if (RestorePlace.Of(observed) is null || observed.From?.Cluster is null)
+            return new(Failed(status, "StackGone", $"ComplianceStack {spec.Stack}, its engine {spec.Engine}, its spec.backup or the copy that is read is gone", observed.Now));
         if (spec.Target.Mode != RestoreMode.Drill && observed.To?.Cluster is null)
             return new(Failed(status, "StackGone", $"ComplianceStack {TargetName(observed.Restore)} or its engine {spec.Engine} is gone", observed.Now));
         return Chosen(observed, status) is null ? new(Failed(status, "BackupGone", $"ComplianceBackup {status.Backup} was deleted", observed.Now)) : Late(observed, status);
@@ -267,24 +269,27 @@ internal static class RestoreRules
     {
         var spec = observed.Restore.Spec;
         var name = spec.Source.Backup;
-        var usable = observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine).ToList();
+        var usable = observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine && RestorePlace.Has(observed, backup)).ToList();
         problem = "";
         if (name is not null)
         {
             var named = observed.Backups.FirstOrDefault(backup => backup.Metadata.Name == name);
             problem = named is null ? $"there is no ComplianceBackup {name} of {spec.Stack} in this namespace" : $"ComplianceBackup {name} is {named.Status?.Phase.ToString() ?? "Pending"}, not Succeeded: {named.Status?.Message}";
-            return named?.Status is { Phase: RunPhase.Succeeded, Id: not null } ? named : null;
+            if (named?.Status is not { Phase: RunPhase.Succeeded, Id: not null })
+                return null;
+            problem = $"ComplianceBackup {name} is not in copy {spec.Source.Copy}: its status.copies says why";
+            return RestorePlace.Has(observed, named) ? named : null;
         }
 
         var limit = spec.Source.PointInTime ?? observed.Now;
         var newest = usable.Where(backup => (spec.Source.PointInTime is null ? backup.Status!.StartedAt : backup.Status!.FinishedAt) <= limit).MaxBy(backup => backup.Status!.StartedAt);
         problem = usable.Count == 0
-            ? $"no backup of {spec.Engine} of {spec.Stack} has succeeded: create a ComplianceBackup"
+            ? spec.Source.Copy is { } copy ? $"no backup of {spec.Engine} of {spec.Stack} is in copy {copy}" : $"no backup of {spec.Engine} of {spec.Stack} has succeeded: create a ComplianceBackup"
             : $"no backup of {spec.Engine} was done by {limit:O}: the oldest ended at {usable.Min(backup => backup.Status!.FinishedAt):O}";
         return newest;
     }
 
-    // What was archived is known by the last probe, and by the last backup, which waits for the log that it needs.
+    // What was archived is known by the last probe, and by the last backup, which waits for the log that it needs. A copy has the log up to its last backup.
     private static string? Outside(RestoreObservation observed, ComplianceBackup backup, BackupTool tool)
     {
         var spec = observed.Restore.Spec;
@@ -292,8 +297,8 @@ internal static class RestoreRules
             return null;
         if (!tool.PointInTime)
             return $"backups of {spec.Engine} hold one moment each, and no log: name a backup instead of a time; {backup.Metadata.Name} is of {backup.Status!.StartedAt:u}";
-        var (begin, end) = (backup.Status!.FinishedAt, observed.Backups.Where(other => other.Spec.Engine == spec.Engine && other.Status?.Phase == RunPhase.Succeeded).Max(other => other.Status!.FinishedAt));
-        if (observed.From!.Health?.Archive?.Archived is { } archived && archived > end)
+        var (begin, end) = (backup.Status!.FinishedAt, observed.Backups.Where(other => other.Spec.Engine == spec.Engine && other.Status?.Phase == RunPhase.Succeeded && RestorePlace.Has(observed, other)).Max(other => other.Status!.FinishedAt));
+        if (spec.Source.Copy is null && observed.From!.Health?.Archive?.Archived is { } archived && archived > end)
             end = archived;
         return point >= begin && point <= end ? null : $"{point:u} is outside of what can be restored from {backup.Metadata.Name}: {begin:u} to {end:u}";
     }

@@ -14,6 +14,16 @@ fact() {
     sed -n "s/^$1=//p" "$STAGE/facts"
 }
 
+# The backup's own repository, below the prefix of the store that is read: a copy may have another than the first place.
+repository() {
+    local below='((/[^/]+){4})$' prefix='' path
+    path=$(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf")
+    [[ ! $path =~ $below ]] || prefix=${path%"${BASH_REMATCH[1]}"}
+    path=$(fact repository)
+    [[ $path =~ $below ]] || fail "the backup does not say where its repository is: $path"
+    echo "$prefix${BASH_REMATCH[1]}"
+}
+
 # When the newest file of the archive was stored; the store knows whole seconds.
 archived_until() {
     local newest folder file
@@ -61,7 +71,7 @@ main() {
     mkdir -p "$PGDATA"
     chmod 700 "$PGDATA"
     [[ -z $(ls -A "$PGDATA") ]] || fail "$PGDATA holds data already, which is never written over"
-    PGBACKREST_REPO1_PATH=$(fact repository)
+    PGBACKREST_REPO1_PATH=$(repository)
     export PGBACKREST_REPO1_PATH PGBACKREST_PG1_PATH=$PGDATA
     until=$(archived_until)
     how=$(about point "$(fact label)" "$until" ${TARGET_TIME:+"$TARGET_TIME"})
