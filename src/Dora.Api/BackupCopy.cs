@@ -7,9 +7,9 @@ namespace Dora.Api;
 public sealed record BackupCopy(
     [property: Description("Name, as restores say it."), Pattern("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), MaxLength(20)]
     string Name,
-    [property: Description("The object store that backups are copied to.")]
+    [property: Description("The object store that backups are copied to; fields as of spec.backup.destination."), DescribedElsewhere]
     BackupDestination Destination,
-    [property: Description("Which copies stay. Default: spec.backup.keep.")]
+    [property: Description("Which copies stay; fields as of spec.backup.keep, which is the default."), DescribedElsewhere]
     BackupKeep? Keep = null)
 {
     /// <summary>How many there may be.</summary>

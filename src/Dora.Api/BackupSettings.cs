@@ -155,6 +155,7 @@ public sealed record BackupKeep(
     string? TimeZone = null)
 {
     /// <summary>Whether any rule keeps anything.</summary>
+    [JsonIgnore]
     public bool Any => Last + Hourly + Daily + Weekly + Monthly + Yearly > 0;
 }
 
