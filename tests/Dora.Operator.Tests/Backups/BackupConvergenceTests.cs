@@ -18,6 +18,7 @@ public sealed class BackupConvergenceTests
           schedules: [{name: nightly, cron: "30 2 1 1 *"}]
           objectives: [{engine: redis, rpo: 24h, rto: 1h}]
           drills: {cron: "0 4 2 1 *"}
+          copies: [{name: abroad, destination: {endpoint: "https://s3.elsewhere:9000", bucket: copies, credentialsSecret: elsewhere}}]
         """;
 
     [Fact]
@@ -47,8 +48,8 @@ public sealed class BackupConvergenceTests
         var alone = host.Find(KubeTypes.NetworkPolicies.Resource, "shop-restore")!["spec"]!;
         Assert.Equal("restore", (string?)alone["podSelector"]!["matchLabels"]![Labels.Name]);
         Assert.Null(alone["ingress"]?.AsArray().FirstOrDefault());
-        // Names, and the store: no server.
-        Assert.Equal([53, 53, 5353, 5353, 443], alone["egress"]!.AsArray().SelectMany(rule => rule!["ports"]!.AsArray()).Select(port => (int)port!["port"]!));
+        // Names, and the stores: no server.
+        Assert.Equal([53, 53, 5353, 5353, 443, 9000], alone["egress"]!.AsArray().SelectMany(rule => rule!["ports"]!.AsArray()).Select(port => (int)port!["port"]!));
 
         host.PatchSpec("shop", "{backup: null}");
         await host.UntilAsync(() => host.Find(KubeTypes.NetworkPolicies.Resource, "shop-restore") is null && host.Find(KubeTypes.NetworkPolicies.Resource, "shop-backup") is null);
