@@ -39,6 +39,7 @@ internal static class BackupRows
         Stack("two copies in one place", $"{Store}, {Keys}, copies: [{{name: a, {Elsewhere}}}, {{name: b, {Elsewhere}}}]", "copies", OnePlace),
         Stack("two copies of one name", $"{Store}, {Keys}, copies: [{{name: a, {Elsewhere}}}, {{name: a, destination: {{endpoint: 'https://s3.other', bucket: copies, credentialsSecret: other}}}}]", "copies[1]", "Duplicate value"),
         Stack("a copy over http", $"{Store}, {Keys}, copies: [{{name: abroad, destination: {{endpoint: 'http://s3.example', bucket: copies, credentialsSecret: other}}}}]", "copies[0].destination.endpoint", OverHttp),
+        Stack("two authorities of a copy's store", $"{Store}, {Keys}, copies: [{{name: abroad, destination: {{endpoint: 'https://s3.example', bucket: copies, credentialsSecret: other, caSecret: a, caConfigMap: b}}}}]", "copies[0].destination", OneAuthority),
         Stack("a copy that keeps nothing", $"{Store}, {Keys}, copies: [{{name: abroad, {Elsewhere}, keep: {{last: 0}}}}]", "copies[0].keep", KeepsNothing),
         Stack("a copy whose name is none", $"{Store}, {Keys}, copies: [{{name: Abroad, {Elsewhere}}}]", "copies[0].name", "should match"),
         Stack("more copies than anybody makes", $"{Store}, {Keys}, copies: [{{name: a, {Elsewhere}}}, {{name: b, {Elsewhere}}}, {{name: c, {Elsewhere}}}, {{name: d, {Elsewhere}}}]", "copies", "must have at most 3 items"),
