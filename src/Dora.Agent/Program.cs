@@ -14,6 +14,7 @@ var root = new RootCommand("Works in pods beside databases, and asks the Kuberne
     BackupCommands.Verify(),
     StoreCommands.Expire(),
     StoreCommands.Protect(),
+    CopyCommand.Create(),
     BackupCommands.Alive(),
     ProbeNetworkCommand.Create(),
     VersionCommand.Create(),

@@ -5,6 +5,7 @@ using Dora.Kubernetes.Schema;
 namespace Dora.Api;
 
 /// <summary>Where backups of a stack go, when they are made, which stay, and when one is restored to see whether that works.</summary>
+[Cel($"!has(self.copies) || self.copies.all(copy, {BackupCopy.Elsewhere})", "two places of backups have the same endpoint, bucket and prefix: give each copy another", FieldPath = ".copies")]
 public sealed record BackupSettings(
     [property: Description("The object store that backups are written to.")]
     BackupDestination Destination,
@@ -17,7 +18,9 @@ public sealed record BackupSettings(
     [property: Description("Which backups stay. Absent: all of them. The newest one, and the newest that was verified, always stay.")]
     BackupKeep? Keep = null,
     [property: Description("When the newest backup is restored into a throw-away instance, to see whether that works and how long it takes.")]
-    DrillSettings? Drills = null);
+    DrillSettings? Drills = null,
+    [property: ListMap("name"), MaxItems(BackupCopy.Most), Description("Other places that each backup is copied to, sealed as it is; condition BackupCopied says whether they hold the newest.")]
+    IReadOnlyList<BackupCopy>? Copies = null);
 
 /// <summary>A bucket of an object store that speaks S3.</summary>
 [Cel("self.endpoint.startsWith('https://') || (has(self.insecure) && self.insecure)", "endpoint must begin with https://: over http everybody on the way reads the names of the backups and may change answers; insecure: true permits it", FieldPath = ".endpoint")]
@@ -152,6 +155,7 @@ public sealed record BackupKeep(
     string? TimeZone = null)
 {
     /// <summary>Whether any rule keeps anything.</summary>
+    [JsonIgnore]
     public bool Any => Last + Hourly + Daily + Weekly + Monthly + Yearly > 0;
 }
 

@@ -31,7 +31,9 @@ public sealed record EngineBackups(
     [property: Description("Where a log is archived: every state from this time on can be restored, up to what was archived (LogArchived).")]
     DateTimeOffset? RestorableFrom = null,
     [property: Description("The same as a position in the log."), MaxLength(17)]
-    string? RestorableFromLsn = null);
+    string? RestorableFromLsn = null,
+    [property: ListMap("name"), MaxItems(BackupCopy.Most), Description("One entry for each of spec.backup.copies.")]
+    IReadOnlyList<EngineCopy>? Copies = null);
 
 /// <summary>When a schedule has its next run.</summary>
 public sealed record ScheduleStatus(

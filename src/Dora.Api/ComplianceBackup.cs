@@ -114,6 +114,8 @@ public sealed record ComplianceBackupStatus(
     string? Protection = null,
     [property: Description("What was found when that was tried: versioning, object-lock, lock-mode, lock-until, delete."), MaxProperties(16)]
     IReadOnlyDictionary<string, string>? ProtectionFacts = null,
+    [property: ListMap("name"), MaxItems(16), Description("One entry for each place of spec.backup.copies that it was copied to, or should be.")]
+    IReadOnlyList<BackupCopyStatus>? Copies = null,
     [property: Description("CamelCase: why it is in this phase."), MaxLength(64)]
     string? Reason = null,
     [property: Description("What is wrong, and what to do."), MaxLength(ComplianceStackStatus.LongestMessage)]

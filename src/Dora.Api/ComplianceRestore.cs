@@ -45,7 +45,9 @@ public sealed record RestoreSource(
     [property: Description("The state at the position that pg_create_restore_point gave this name, PostgreSQL only."), Pattern(RestoreSource.RestorePointPattern), MaxLength(63)]
     string? RestorePoint = null,
     [property: Description("Whether what was committed at just that time or position is left out.")]
-    bool Exclusive = false)
+    bool Exclusive = false,
+    [property: Description("Name under spec.backup.copies of the stack: what is restored is read there, and the first place is not asked."), MinLength(1), MaxLength(20)]
+    string? Copy = null)
 {
     /// <summary>How a position in the log is written.</summary>
     public const string LsnPattern = "^[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}$";

@@ -47,6 +47,9 @@ public static class ConditionTypes
     /// <summary>Restores are as quick, and lose as little, as the objectives ask, as measured.</summary>
     public const string RecoveryObjectivesMet = "RecoveryObjectivesMet";
 
+    /// <summary>Every place of <c>spec.backup.copies</c> holds the newest backup of every engine; there only with copies.</summary>
+    public const string BackupCopied = "BackupCopied";
+
     /// <summary>Nobody removes backups before their day.</summary>
     public const string BackupProtected = "BackupProtected";
 

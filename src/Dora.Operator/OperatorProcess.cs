@@ -140,7 +140,7 @@ internal sealed partial class OperatorProcess : IDisposable
     private void Changed(ObjectKey stack)
     {
         _queue.Add(stack);
-        _runs.StackChanged(stack);
+        _runs.StackChanged(stack, _view.Find(stack)?.Metadata.Generation);
     }
 
     private string? NotReady() => _view.Settled && _runs.Synced ? null : "waiting for the first list of every kind";

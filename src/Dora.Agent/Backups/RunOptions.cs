@@ -19,6 +19,8 @@ internal sealed class RunOptions
     private readonly Option<FileInfo> _vaultToken = new("--vault-token") { Description = "Service account's token to log in to Vault with, where the order names a key of Vault.", DefaultValueFactory = _ => new(VaultLogin.ProjectedToken) };
     private readonly Option<FileInfo?> _vaultAuthority = new("--vault-ca") { Description = "Certificates, PEM, of those who may sign Vault's; by default those of the system." };
     private readonly Option<FileInfo?> _authority = new("--ca") { Description = "Certificates, PEM, of those who may sign the store's; by default those of the system." };
+    private readonly Option<DirectoryInfo> _target = new("--target-store") { Description = "Folder with the credentials of the store that is copied to, as --store.", DefaultValueFactory = _ => new("/var/run/dora/target") };
+    private readonly Option<FileInfo?> _targetAuthority = new("--target-ca") { Description = "Certificates, PEM, of those who may sign that store's; by default those of the system." };
     private readonly Option<FileInfo> _report = new("--report") { Description = "Where to write how it ended (JSON).", DefaultValueFactory = _ => new("/dev/termination-log") };
 
     /// <summary>Folder shared with the tool; only of commands that work with one.</summary>
@@ -37,6 +39,8 @@ internal sealed class RunOptions
         var command = new Command(name, description) { _order, _store, _authority, _report, Heartbeat };
         foreach (var option in needs.HasFlag(Needs.Keys) ? [_keys, _vaultToken, _vaultAuthority] : Array.Empty<Option>())
             command.Options.Add(option);
+        foreach (var option in needs.HasFlag(Needs.Target) ? [_target, _targetAuthority] : Array.Empty<Option>())
+            command.Options.Add(option);
         if (needs.HasFlag(Needs.Tool))
             command.Options.Add(Stage);
         command.SetAction((parse, token) => CarryOutAsync(parse, needs, run, token));
@@ -50,11 +54,12 @@ internal sealed class RunOptions
         try
         {
             var order = Order(parse.GetValue(_order)!.FullName);
-            using var store = Given(() => Store(parse, order));
+            using var store = Given(() => Store(order.Store, parse.GetValue(_store)!, parse.GetValue(_authority)));
+            using var target = needs.HasFlag(Needs.Target) ? Given(() => Store(order.Copy?.Store ?? throw new BadOrderException("the order names no place to copy to: give copy.store"), parse.GetValue(_target)!, parse.GetValue(_targetAuthority))) : null;
             using var vault = needs.HasFlag(Needs.Keys) && order.Transit is { } transit ? Given(() => Vault(parse, transit)) : null;
             var keys = needs.HasFlag(Needs.Keys) ? Given(() => Keys(parse, order, vault)) : null;
             var heartbeat = new Heartbeat(parse.GetValue(Heartbeat)!.FullName, parse.InvocationConfiguration.Output, TimeProvider.System);
-            report = await run(new(order, store, keys, stage, heartbeat, parse.InvocationConfiguration.Output.WriteLine), cancellationToken).ConfigureAwait(false);
+            report = await run(new(order, store, keys, stage, heartbeat, parse.InvocationConfiguration.Output.WriteLine) { Target = target }, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (exception is not OutOfMemoryException)
         {
@@ -71,12 +76,12 @@ internal sealed class RunOptions
         return report.Succeeded ? 0 : 1;
     }
 
-    private ObjectStore Store(ParseResult parse, RunOrder order)
+    private static ObjectStore Store(StoreLocation location, DirectoryInfo secrets, FileInfo? authority)
     {
-        var folder = parse.GetValue(_store)!.FullName;
+        var folder = secrets.FullName;
         var token = Path.Combine(folder, "sessionToken");
         var credentials = new StoreCredentials(Text(folder, "accessKeyId"), Text(folder, "secretAccessKey"), File.Exists(token) ? Text(folder, "sessionToken") : null);
-        return new(order.Store, credentials, Pem(parse.GetValue(_authority)), TimeProvider.System);
+        return new(location, credentials, Pem(authority), TimeProvider.System);
     }
 
     private VaultClient Vault(ParseResult parse, TransitOrder transit) => new(
@@ -129,6 +134,9 @@ internal enum Needs
 
     /// <summary>The engine's tool.</summary>
     Tool = 2,
+
+    /// <summary>A second store.</summary>
+    Target = 4,
 }
 
 /// <summary>A run, with all it needs.</summary>
@@ -140,6 +148,9 @@ internal enum Needs
 /// <param name="Log">Takes a line for the container's log.</param>
 internal sealed record Run(RunOrder Order, ObjectStore Store, IKeyWrap? Keys, Stage? Stage, Heartbeat Heartbeat, Action<string> Log)
 {
+    /// <summary>The store that is copied to, or null.</summary>
+    public ObjectStore? Target { get; init; }
+
     /// <summary>Waits until the tool says how it ended.</summary>
     public Task<IReadOnlyDictionary<string, string>> EndedAsync(TimeSpan patience, CancellationToken cancellationToken) =>
         Stage!.EndedAsync(patience, Heartbeat.BeatForTool, cancellationToken);

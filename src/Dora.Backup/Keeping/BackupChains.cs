@@ -6,14 +6,11 @@ using Dora.Backup.Streams;
 namespace Dora.Backup.Keeping;
 
 /// <summary>
-/// Decides what stays where backups build on others: a manifest names the one before in the fact <see cref="Prior"/>. Only the manifests of those that
+/// Decides what stays where backups build on others: a manifest names the one before in the fact <see cref="KeptBackup.Prior"/>. Only the manifests of those that
 /// stay are read: what goes needs nobody.
 /// </summary>
 internal sealed class BackupChains(ObjectStore store, Action<string> tell)
 {
-    /// <summary>Name of the fact: ID of the backup that this one cannot be restored without.</summary>
-    public const string Prior = "prior";
-
     private const int AtOnce = 16;
 
     private readonly ConcurrentDictionary<string, string> _parents = new(StringComparer.Ordinal);
@@ -39,7 +36,7 @@ internal sealed class BackupChains(ObjectStore store, Action<string> tell)
         var name = $"{engineFolder}{id}/{BackupPlace.ManifestFile}";
         try
         {
-            if (BackupManifest.Peek(await store.GetAsync(name, BackupManifest.LongestBytes, cancellationToken).ConfigureAwait(false)).Facts.TryGetValue(Prior, out var parent))
+            if (BackupManifest.Peek(await store.GetAsync(name, BackupManifest.LongestBytes, cancellationToken).ConfigureAwait(false)).Facts.TryGetValue(KeptBackup.Prior, out var parent))
                 _parents[id] = parent;
         }
         catch (SealBrokenException exception)

@@ -5,7 +5,11 @@ namespace Dora.Backup.Keeping;
 /// <param name="At">When it was begun.</param>
 /// <param name="Verified">Whether every byte of it was once read and found right.</param>
 /// <param name="Parent">ID of the one that it cannot be restored without, or null.</param>
-public sealed record KeptBackup(string Id, DateTimeOffset At, bool Verified = false, string? Parent = null);
+public sealed record KeptBackup(string Id, DateTimeOffset At, bool Verified = false, string? Parent = null)
+{
+    /// <summary>Name of the fact of a manifest: ID of the backup that this one cannot be restored without.</summary>
+    public const string Prior = "prior";
+}
 
 /// <summary>What becomes of a backup, and why.</summary>
 /// <param name="Id">Its ID.</param>

@@ -17,6 +17,7 @@ namespace Dora.Backup.Runs;
 /// <param name="TimeZone">Where days begin, as the tz database names it.</param>
 /// <param name="Transit">The key of Vault that wraps data keys; null: keys of a Secret do.</param>
 /// <param name="Checks">Names of the questions that a drill asks: each must be answered as expected.</param>
+/// <param name="Copy">Where else the backup is to be, of a run that copies it.</param>
 public sealed record RunOrder(
     StoreLocation Store,
     string Id,
@@ -26,7 +27,8 @@ public sealed record RunOrder(
     KeepRules? Keep = null,
     string TimeZone = "UTC",
     TransitOrder? Transit = null,
-    IReadOnlyList<string>? Checks = null)
+    IReadOnlyList<string>? Checks = null,
+    CopyOrder? Copy = null)
 {
     /// <summary>The backup's place.</summary>
     [JsonIgnore]
@@ -40,13 +42,25 @@ public sealed record RunOrder(
     public static RunOrder Parse(ReadOnlySpan<byte> file)
     {
         var order = JsonSerializer.Deserialize(file, RunJson.Default.RunOrder) ?? throw new JsonException("the order is empty");
-        if (order.Store.Endpoint is not { IsAbsoluteUri: true, Scheme: "https" or "http" })
-            throw new JsonException($"store.endpoint '{order.Store.Endpoint}' is no address: give scheme and host, such as https://s3.example");
+        Check("store", order.Store);
+        if (order.Copy is { } copy)
+            Check("copy.store", copy.Store);
         return order.Transit is { HasAddress: false } transit
             ? throw new JsonException($"transit.address '{transit.Address}' is no address: give scheme and host, such as https://vault.vault:8200")
             : order;
     }
+
+    private static void Check(string path, StoreLocation store)
+    {
+        if (store.Endpoint is not { IsAbsoluteUri: true, Scheme: "https" or "http" })
+            throw new JsonException($"{path}.endpoint '{store.Endpoint}' is no address: give scheme and host, such as https://s3.example");
+    }
 }
+
+/// <summary>Where else a backup is to be.</summary>
+/// <param name="Store">The other place.</param>
+/// <param name="Manifest">SHA-256 of its manifest, as it was when the backup was made; null: nobody knows.</param>
+public sealed record CopyOrder(StoreLocation Store, string? Manifest = null);
 
 /// <summary>The contract of files between operator and agent.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true, UseStringEnumConverter = true)]

@@ -16,6 +16,9 @@ public sealed partial record BackupPlace(string Namespace, string Stack, string 
     /// <summary>File name of the note that the backup was once read whole.</summary>
     public const string VerifiedFile = "verified.json";
 
+    /// <summary>File name of what only a copy has.</summary>
+    public const string CopyFile = "copied.json";
+
     /// <summary>What the names of its objects begin with.</summary>
     public string Folder => $"{EngineFolder}{Id}/";
 
@@ -27,6 +30,9 @@ public sealed partial record BackupPlace(string Namespace, string Stack, string 
 
     /// <summary>Name of the note that the backup was once read whole, and every byte of it found right.</summary>
     public string Verified => Folder + VerifiedFile;
+
+    /// <summary>Name of the note that says that this is a copy, and in which versions its objects are here.</summary>
+    public string Copy => Folder + CopyFile;
 
     /// <summary>Name of the object of its engine that shows whether who writes backups can remove them.</summary>
     public string Canary => EngineFolder + "canary";

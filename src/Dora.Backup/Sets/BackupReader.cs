@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Dora.Backup.Copies;
 using Dora.Backup.Keys;
 using Dora.Backup.Store;
 using Dora.Backup.Streams;
@@ -17,7 +18,9 @@ public sealed class BackupReader(ObjectStore store, IKeyWrap keys)
         ArgumentNullException.ThrowIfNull(place);
         var file = await store.GetAsync(place.Manifest, BackupManifest.LongestBytes, cancellationToken).ConfigureAwait(false);
         var manifest = await BackupManifest.ReadAsync(file, keys, cancellationToken).ConfigureAwait(false);
-        return manifest.Place == place ? manifest : throw new SealBrokenException($"the manifest at {place.Folder} is that of {manifest.Place.Folder}");
+        if (manifest.Place != place)
+            throw new SealBrokenException($"the manifest at {place.Folder} is that of {manifest.Place.Folder}");
+        return await CopyNote.ReadAsync(store, place, cancellationToken).ConfigureAwait(false) is { } note ? note.Here(manifest) : manifest;
     }
 
     /// <summary>Writes the data of a backup to a stream, as the engine gave it; <see cref="Stream.Null"/> only checks it.</summary>

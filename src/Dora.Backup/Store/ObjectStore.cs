@@ -87,7 +87,9 @@ public sealed class ObjectStore : IDisposable
     }
 
     /// <summary>Begins to write an object of any size; see <see cref="ObjectWriter"/>.</summary>
-    public ObjectWriter Write(string name) => new(this, name);
+    /// <param name="name">Its name.</param>
+    /// <param name="replace">As of <see cref="PutAsync"/>.</param>
+    public ObjectWriter Write(string name, bool replace = false) => new(this, name, replace);
 
     /// <summary>Reads an object, going on where it was when the connection breaks.</summary>
     public Stream Read(StoredObject stored) => new ObjectReader(this, stored);
@@ -235,9 +237,9 @@ public sealed class ObjectStore : IDisposable
         return new(number, answer.ETag) { ChecksumSHA256 = answer.ChecksumSHA256 };
     }
 
-    internal async Task<string?> EndAsync(string name, string upload, IEnumerable<PartETag> parts, CancellationToken cancellationToken)
+    internal async Task<string?> EndAsync(string name, string upload, IEnumerable<PartETag> parts, bool replace, CancellationToken cancellationToken)
     {
-        var request = new CompleteMultipartUploadRequest { BucketName = Location.Bucket, Key = Location.Key(name), UploadId = upload, PartETags = [.. parts.OrderBy(part => part.PartNumber)], IfNoneMatch = "*" };
+        var request = new CompleteMultipartUploadRequest { BucketName = Location.Bucket, Key = Location.Key(name), UploadId = upload, PartETags = [.. parts.OrderBy(part => part.PartNumber)], IfNoneMatch = replace ? null : "*" };
         var version = Given((await AskAsync($"ending {name}", () => _client.CompleteMultipartUploadAsync(request, cancellationToken)).ConfigureAwait(false)).VersionId);
         await LockAsync(name, version, cancellationToken).ConfigureAwait(false);
         return version;

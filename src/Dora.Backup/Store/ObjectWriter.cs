@@ -15,6 +15,7 @@ public sealed class ObjectWriter : WriteOnlyStream
 
     private readonly ObjectStore _store;
     private readonly string _name;
+    private readonly bool _replace;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly Channel<byte[]> _free = Channel.CreateUnbounded<byte[]>();
     private readonly List<Task<PartETag>> _parts = [];
@@ -26,10 +27,11 @@ public sealed class ObjectWriter : WriteOnlyStream
     private string? _upload;
     private bool _completed;
 
-    internal ObjectWriter(ObjectStore store, string name)
+    internal ObjectWriter(ObjectStore store, string name, bool replace)
     {
         _store = store;
         _name = name;
+        _replace = replace;
     }
 
     /// <summary>Bytes so far.</summary>
@@ -57,7 +59,7 @@ public sealed class ObjectWriter : WriteOnlyStream
     {
         if (_upload is null)
         {
-            var small = await _store.PutAsync(_name, _buffer.AsMemory(0, _held), cancellationToken).ConfigureAwait(false);
+            var small = await _store.PutAsync(_name, _buffer.AsMemory(0, _held), cancellationToken, _replace).ConfigureAwait(false);
             _completed = true;
             return small;
         }
@@ -65,7 +67,7 @@ public sealed class ObjectWriter : WriteOnlyStream
         if (_held > 0)
             await SendAsync(cancellationToken).ConfigureAwait(false);
         var parts = await Task.WhenAll(_parts).ConfigureAwait(false);
-        var version = await _store.EndAsync(_name, _upload, parts, cancellationToken).ConfigureAwait(false);
+        var version = await _store.EndAsync(_name, _upload, parts, _replace, cancellationToken).ConfigureAwait(false);
         _completed = true;
         return new(_name, _bytes, Convert.ToHexStringLower(_hash.GetCurrentHash()), version);
     }

@@ -50,7 +50,7 @@ public static class BackupPods
     {
         ArgumentNullException.ThrowIfNull(stack);
         var names = new EngineNames(stack, Role);
-        int[] abroad = [.. ((string?[])[stack.Backup!.Destination.Endpoint, vault]).OfType<string>().Select(address => new Uri(address).Port).Distinct()];
+        int[] abroad = [.. ((string?[])[stack.Backup!.Destination.Endpoint, .. (stack.Backup.Copies ?? []).Select(copy => copy.Destination.Endpoint), vault]).OfType<string>().Select(address => new Uri(address).Port).Distinct()];
         var alone = new NetworkAccess([], [], []) { Abroad = abroad };
         return (stack.Backup.Encryption.Vault is null ? Array.Empty<Manifest>() : [Manifest.Of(KubeTypes.ServiceAccounts, new(names.Meta(Account(stack)), AutomountServiceAccountToken: false))]).Concat(alone.Render(names, $"{stack.Name}-{AloneRole}", Selector(stack.Name, AloneRole))
             // A rule without a port would stand for all of them.
@@ -134,19 +134,18 @@ public static class BackupPods
     {
         var backup = stack.Backup!;
         string[] staged = run.Tool is null ? [] : ["--stage", Stage];
-        string[] trusted = Authority(backup.Destination) ? ["--ca", "/ca/ca.crt"] : [];
-        string[] vault = backup.Encryption.Vault?.CaSecret is null ? [] : ["--vault-ca", "/vault-ca/ca.crt"];
+        string[] trusted = [.. StoreMount.Of(backup, run).SelectMany(store => store.Arguments)];
+        string[] vault = backup.Encryption.Vault?.CaSecret is null || run.Target is not null ? [] : ["--vault-ca", "/vault-ca/ca.crt"];
         return Common(stack, Agent, stack.Images.Agent) with
         {
             Args = [run.Command, "--order", $"/order/{OrderFile}", .. staged, .. trusted, .. vault],
             VolumeMounts =
             [
                 new("order", "/order", ReadOnly: true),
-                new("store", "/var/run/dora/store", ReadOnly: true),
-                .. backup.Encryption.KeySecret is null ? Array.Empty<VolumeMount>() : [new("keys", "/var/run/dora/keys", ReadOnly: true)],
-                .. backup.Encryption.Vault is null ? Array.Empty<VolumeMount>() : [new("vault", "/var/run/secrets/vault", ReadOnly: true)],
+                .. StoreMount.Of(backup, run).SelectMany(store => store.Mounts),
+                .. backup.Encryption.KeySecret is null || run.Target is not null ? Array.Empty<VolumeMount>() : [new("keys", "/var/run/dora/keys", ReadOnly: true)],
+                .. backup.Encryption.Vault is null || run.Target is not null ? Array.Empty<VolumeMount>() : [new("vault", "/var/run/secrets/vault", ReadOnly: true)],
                 .. vault.Length == 0 ? Array.Empty<VolumeMount>() : [new("vault-ca", "/vault-ca", ReadOnly: true)],
-                .. Authority(backup.Destination) ? [new("ca", "/ca", ReadOnly: true)] : Array.Empty<VolumeMount>(),
                 .. run.Tool is null ? Array.Empty<VolumeMount>() : [new("stage", Stage)],
                 new("agent-tmp", "/tmp"),
             ],
@@ -195,12 +194,13 @@ public static class BackupPods
 
     private static IEnumerable<Volume> Volumes(BackupSettings backup, BackupRun run)
     {
-        var destination = backup.Destination;
         yield return new("order", ConfigMap: new(run.Name, Items: [new(OrderFile, OrderFile)]));
-        yield return new("store", Secret: new(destination.CredentialsSecret, DefaultMode: 288));
-        if (backup.Encryption.KeySecret is { } keys)
+        foreach (var volume in StoreMount.Of(backup, run).SelectMany(store => store.Volumes))
+            yield return volume;
+        // A copy is sealed as it is: it needs no key.
+        if (backup.Encryption.KeySecret is { } keys && run.Target is null)
             yield return new("keys", Secret: new(keys, DefaultMode: 288));
-        if (backup.Encryption.Vault is { } vault)
+        if (backup.Encryption.Vault is { } vault && run.Target is null)
         {
             // The one right of this account is to log in to Vault; the API server takes no token of this audience.
             yield return new("vault", Projected: new([new(ServiceAccountToken: new("token", 3600, "vault"))], DefaultMode: 288));
@@ -208,10 +208,6 @@ public static class BackupPods
                 yield return new("vault-ca", Secret: new(signed, DefaultMode: 288, Items: [new("ca.crt", "ca.crt")]));
         }
 
-        if (destination.CaSecret is { } secret)
-            yield return new("ca", Secret: new(secret, DefaultMode: 288, Items: [new("ca.crt", "ca.crt")]));
-        else if (destination.CaConfigMap is { } map)
-            yield return new("ca", ConfigMap: new(map, Items: [new("ca.crt", "ca.crt")]));
         yield return PodDefaults.Scratch("agent-tmp");
         if (run.Tool is not { } tool)
             yield break;
@@ -232,8 +228,6 @@ public static class BackupPods
             ($"{check.Name}.expect", check.Expect),
             ($"{check.Name}.database", check.Database),
         ]).Where(file => file.Item2 is not null).Select(file => (file.Item1, file.Item2!));
-
-    private static bool Authority(BackupDestination destination) => destination.CaSecret is not null || destination.CaConfigMap is not null;
 }
 
 /// <summary>One pod of a backup or a restore.</summary>
@@ -246,6 +240,12 @@ public sealed record BackupRun(string Name, OwnerReference Owner, string Command
 {
     /// <summary>The engine's tool, where one works.</summary>
     public ToolContainer? Tool { get; init; }
+
+    /// <summary>The store that the agent works on; null: the stack's first.</summary>
+    public BackupDestination? Store { get; init; }
+
+    /// <summary>The store that is copied to, or null.</summary>
+    public BackupDestination? Target { get; init; }
 
     /// <summary>The empty volume that data is laid down in, or null.</summary>
     public Volume? Data { get; init; }

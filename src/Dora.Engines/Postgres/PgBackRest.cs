@@ -42,13 +42,20 @@ internal static class PgBackRest
     {
         if (!Serves(plan))
             yield break;
-        var (destination, encryption) = (plan.Names.Stack.Backup!.Destination, plan.Names.Stack.Backup.Encryption);
-        if (encryption.KeySecret is null)
+        var backup = plan.Names.Stack.Backup!;
+        if (backup.Encryption.KeySecret is null)
             yield return new("spec.backup.encryption", "pgBackRest, which backs PostgreSQL up, seals by a passphrase, and knows no Vault", $"give keySecret, with a key '{PassphraseKey}' in that Secret");
+        // From a copy it restores as from the first place.
+        foreach (var violation in Endpoint("spec.backup.destination.endpoint", backup.Destination).Concat((backup.Copies ?? []).SelectMany((copy, index) => Endpoint($"spec.backup.copies[{Text(index)}].destination.endpoint", copy.Destination))))
+            yield return violation;
+    }
+
+    private static IEnumerable<Violation> Endpoint(string path, BackupDestination destination)
+    {
         if (!Uri.TryCreate(destination.Endpoint, UriKind.Absolute, out var endpoint) || endpoint.Scheme != Uri.UriSchemeHttps)
-            yield return new("spec.backup.destination.endpoint", "pgBackRest, which backs PostgreSQL up, speaks TLS only", "give an endpoint that begins with https://");
+            yield return new(path, "pgBackRest, which backs PostgreSQL up, speaks TLS only", "give an endpoint that begins with https://");
         else if (endpoint.HostNameType != UriHostNameType.Dns)
-            yield return new("spec.backup.destination.endpoint", "pgBackRest, which backs PostgreSQL up, finds no address in a certificate, only names", "give the store's DNS name");
+            yield return new(path, "pgBackRest, which backs PostgreSQL up, finds no address in a certificate, only names", "give the store's DNS name");
     }
 
     /// <summary>What shows the members that it is a run that comes. It names no Service: it must pass for no server.</summary>

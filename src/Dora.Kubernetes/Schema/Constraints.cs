@@ -146,6 +146,19 @@ public sealed class AcceptsNullAttribute : SchemaAttribute
     internal override void Apply(JsonObject schema, string path) => schema["nullable"] = true;
 }
 
+/// <summary>The fields below are described where their type stands first; saying it again would only make the definition larger.</summary>
+public sealed class DescribedElsewhereAttribute : SchemaAttribute
+{
+    internal override void Apply(JsonObject schema, string path)
+    {
+        foreach (var field in (schema["properties"] as JsonObject ?? []).Select(pair => pair.Value).OfType<JsonObject>())
+        {
+            field.Remove("description");
+            Apply(field, path);
+        }
+    }
+}
+
 /// <summary>
 /// A CEL rule (<c>x-kubernetes-validations</c>). A rule that names <c>oldSelf</c> is skipped on create; a rule on an optional
 /// field does not stop its removal, so put such rules on the parent.

@@ -10,8 +10,10 @@ internal static class BackupChores
 {
     private const string Expire = "expire";
     private const string Protect = "protect";
-    private static readonly TimeSpan _deadline = TimeSpan.FromHours(1);
     private static readonly TimeSpan _protectEvery = TimeSpan.FromDays(1);
+
+    /// <summary>How long a chore may take that moves no data.</summary>
+    public static readonly TimeSpan Deadline = TimeSpan.FromHours(1);
 
     /// <summary>What a check of the bucket that found nothing wrong is called.</summary>
     public const string Protected = "Protected";
@@ -26,7 +28,7 @@ internal static class BackupChores
         if (job is null)
         {
             var order = RunOrders.Of(observed.Stack, observed.Backup.Spec.Engine, id, status.Content ?? "");
-            return new(status with { Job = name }, new(name, BackupRules.Owner(observed.Backup), chore, order.Write(), _deadline), Again: BackupRules.Look);
+            return new(status with { Job = name }, new(name, BackupRules.Owner(observed.Backup), chore, order.Write(), Deadline), Again: BackupRules.Look);
         }
 
         if (RunEnd.Of(job, observed.Pods) is not { } end)
@@ -45,7 +47,8 @@ internal static class BackupChores
         return status.Protection is null && done.All(sibling => sibling.Status!.Protection is null || sibling.Status.FinishedAt <= status.FinishedAt - _protectEvery) ? Protect : null;
     }
 
-    private static string Words(RunEnd end) => Cut(end is { Succeeded: true, Report.Facts: { } facts }
+    /// <summary>What a run that removed others says of itself.</summary>
+    public static string Words(RunEnd end) => Cut(end is { Succeeded: true, Report.Facts: { } facts }
         ? string.Join(", ", facts.OrderBy(fact => fact.Key, StringComparer.Ordinal).Select(fact => $"{fact.Key} {fact.Value}"))
         : $"failed: {end.Reason}: {end.Message}", 1000);
 

@@ -24,10 +24,12 @@ internal static class BackupReport
         var engines = plan.Engines.Select(engine => new EngineView(engine.Engine.Name, engine.Cluster, entries.Engines!.First(entry => entry.Engine == engine.Engine.Name))).ToList();
         yield return Summary(ConditionTypes.BackupFresh, "WithinRPO", engines.Select(engine => Fresh(engine, backup, observed)), "the newest backup of every engine is as young as asked");
         if (plan.Engines.Select(engine => (engine.Engine.Name, Archive: health.GetValueOrDefault(engine.Engine.Name)?.Archive)).Where(engine => engine.Archive is not null).ToList() is { Count: > 0 } archiving)
-            yield return Summary(ConditionTypes.LogArchived, "Archiving", archiving.Select(engine => engine.Archive is { Failing: { } since, Problem: var problem } ? new Finding("ArchiveFailing", $"{engine.Name}: since {since:u}: {problem}") : null), "what the servers write reaches the store");
+            yield return Summary(ConditionTypes.LogArchived, "Archiving", archiving.Select(engine => engine.Archive is { Failing: { } since, Problem: var problem } ? new BackupFinding("ArchiveFailing", $"{engine.Name}: since {since:u}: {problem}") : null), "what the servers write reaches the store");
         yield return Summary(ConditionTypes.RestoreVerified, "DrillPassed", engines.Where(Covered).Select(engine => Verified(engine, backup, observed)), "the last drill of every engine restored what had been backed up");
         if (backup.Objectives is { Count: > 0 } objectives)
             yield return Summary(ConditionTypes.RecoveryObjectivesMet, "ObjectivesMet", objectives.SelectMany(objective => Objectives(objective, engines, observed)), "restores were as quick and lost as little as asked");
+        if (backup.Copies is { Count: > 0 })
+            yield return Summary(ConditionTypes.BackupCopied, CopyRules.Copied, engines.Where(Covered).SelectMany(engine => CopyReport.Findings(engine.Entry, Limit(engine.Name, backup, observed), observed.Backups, observed.Now)), "every place of spec.backup.copies holds the newest backup of every engine");
         yield return Protected(backup, observed);
         yield return new(ConditionTypes.RestoreSegregated, Conditions.False, "LogicalOnly", "drills run in pods of their own that reach no server, and in the same cluster: restore into a cluster of your own from the same bucket to be segregated physically");
     }
@@ -58,22 +60,26 @@ internal static class BackupReport
             drill is null ? null : drill.Status!.Phase == RestorePhase.Succeeded,
             drill?.Status?.MeasuredRto,
             RestoreWindow.Time(window?["window-from"]),
-            window?.GetValueOrDefault("window-from-lsn"));
+            window?.GetValueOrDefault("window-from-lsn"),
+            CopyReport.Entries(observed.Stack.Spec.Backup!, done));
     }
 
     private static bool Covered(EngineView engine) => engine.Cluster.Backups.Count > 0;
 
-    private static Finding? Fresh(EngineView engine, BackupSettings backup, StackObservation observed)
+    private static BackupFinding? Fresh(EngineView engine, BackupSettings backup, StackObservation observed)
     {
         if (!Covered(engine))
             return new("StoreUncovered", $"{engine.Name} has no backups: {engine.Cluster.BackupProblem ?? "there is no tool for it as it is set up"}");
-        var limit = Durations.Parse(backup.Objectives?.FirstOrDefault(objective => objective.Engine == engine.Name)?.Rpo) ?? Usual(engine.Name, backup, observed.Now);
+        var limit = Limit(engine.Name, backup, observed);
         if (engine.Entry.BackupAt is not { } at)
             return limit is null ? new("StoreUncovered", $"{engine.Name} has no schedule, and no backup") : new("BackupOverdue", $"{engine.Name} has no backup yet");
         if (limit is { } most && observed.Now - at > most)
             return new("BackupOverdue", $"the newest backup of {engine.Name} is of {at:u}, older than {Durations.Format(most)}{Why(engine.Name, observed)}");
         return null;
     }
+
+    private static TimeSpan? Limit(string engine, BackupSettings backup, StackObservation observed) =>
+        Durations.Parse(backup.Objectives?.FirstOrDefault(objective => objective.Engine == engine)?.Rpo) ?? Usual(engine, backup, observed.Now);
 
     // Without an objective: two turns of its most frequent schedule.
     private static TimeSpan? Usual(string engine, BackupSettings backup, DateTimeOffset now)
@@ -92,7 +98,7 @@ internal static class BackupReport
         .Where(backup => backup.Spec.Engine == engine && backup.Status is { Phase: RunPhase.Failed })
         .MaxBy(backup => backup.Status!.FinishedAt) is { Status: { } failed } last ? $"; {last.Metadata.Name} failed: {failed.Reason}: {failed.Message}" : "";
 
-    private static Finding? Verified(EngineView engine, BackupSettings backup, StackObservation observed)
+    private static BackupFinding? Verified(EngineView engine, BackupSettings backup, StackObservation observed)
     {
         if (backup.Drills is not { } drills || drills.Engines?.Contains(engine.Name) == false)
             return new("DrillOverdue", $"no drills of {engine.Name} are asked for: give spec.backup.drills");
@@ -109,7 +115,7 @@ internal static class BackupReport
             : null;
     }
 
-    private static IEnumerable<Finding?> Objectives(BackupObjective objective, List<EngineView> engines, StackObservation observed)
+    private static IEnumerable<BackupFinding?> Objectives(BackupObjective objective, List<EngineView> engines, StackObservation observed)
     {
         if (engines.Find(engine => engine.Name == objective.Engine) is not { } engine)
             yield break;
@@ -143,15 +149,18 @@ internal static class BackupReport
             : new(ConditionTypes.BackupProtected, Conditions.False, "GovernanceOnly", "who is specially permitted removes backups before their day: use mode Compliance");
     }
 
-    private static Condition Summary(string type, string good, IEnumerable<Finding?> findings, string fine)
+    private static Condition Summary(string type, string good, IEnumerable<BackupFinding?> findings, string fine)
     {
-        var bad = findings.OfType<Finding>().ToList();
+        var bad = findings.OfType<BackupFinding>().ToList();
         return bad.Count == 0
             ? new(type, Conditions.True, good, fine)
             : new(type, Conditions.False, bad[0].Reason, StackStatus.Cut(string.Join(" | ", bad.Select(finding => finding.Message))));
     }
 
-    private sealed record Finding(string Reason, string Message);
-
     private sealed record EngineView(string Name, IEngineCluster Cluster, EngineBackups Entry);
 }
+
+/// <summary>What keeps a condition from being true.</summary>
+/// <param name="Reason">CamelCase.</param>
+/// <param name="Message">The same in words.</param>
+internal sealed record BackupFinding(string Reason, string Message);

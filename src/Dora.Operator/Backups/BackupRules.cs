@@ -56,7 +56,7 @@ internal static class BackupRules
         var status = (observed.Backup.Status ?? new()) with { ObservedGeneration = observed.Backup.Metadata.Generation };
         return status.Phase switch
         {
-            RunPhase.Succeeded => BackupChores.Decide(observed, status) ?? After(observed.Jobs, status, status.FinishedAt, observed.Now),
+            RunPhase.Succeeded => BackupChores.Decide(observed, status) ?? CopyRules.Decide(observed, status) ?? After(observed.Jobs, status, status.FinishedAt, observed.Now),
             RunPhase.Failed => After(observed.Jobs, status, status.FinishedAt, observed.Now),
             RunPhase.Running => Running(observed, status),
             _ => Pending(observed, status),

@@ -13,17 +13,36 @@ internal static class BackupSettingsRules
     {
         if (spec.Backup is not { } backup)
             return [];
-        return Destination(backup.Destination)
+        return Destination($"{Path}.destination", backup.Destination)
+            .Concat(Copies(backup))
             .Concat(Encryption(spec, backup.Encryption))
             .Concat((backup.Schedules ?? []).SelectMany((schedule, index) => Of(spec, $"{Path}.schedules[{index}]", schedule)))
             .Concat((backup.Objectives ?? []).SelectMany((objective, index) => Of(spec, $"{Path}.objectives[{index}]", objective)))
-            .Concat(Keep(backup.Keep))
+            .Concat(Keep($"{Path}.keep", backup.Keep))
             .Concat(Drills(spec, backup.Drills));
     }
 
-    private static IEnumerable<Violation> Destination(BackupDestination destination)
+    private static IEnumerable<Violation> Copies(BackupSettings backup)
     {
-        const string path = $"{Path}.destination";
+        if (backup.Copies is { Count: > BackupCopy.Most } many)
+            yield return new($"{Path}.copies", $"has {many.Count} entries", $"give at most {BackupCopy.Most}");
+        var places = new Dictionary<string, string>(StringComparer.Ordinal) { [Place(backup.Destination)] = $"{Path}.destination" };
+        foreach (var (index, copy) in (backup.Copies ?? []).Index())
+        {
+            var path = $"{Path}.copies[{index}]";
+            foreach (var violation in Destination($"{path}.destination", copy.Destination).Concat(Keep($"{path}.keep", copy.Keep)))
+                yield return violation;
+            if (!places.TryAdd(Place(copy.Destination), $"{path}.destination"))
+                yield return new($"{path}.destination", $"has the endpoint, bucket and prefix of {places[Place(copy.Destination)]}: nothing would be there twice", "give another bucket, better in another region or of another account");
+        }
+    }
+
+    // However its address is written.
+    private static string Place(BackupDestination destination) =>
+        $"{(Uri.TryCreate(destination.Endpoint, UriKind.Absolute, out var endpoint) ? endpoint.GetLeftPart(UriPartial.Authority) : destination.Endpoint)}/{destination.Bucket}/{destination.Prefix}";
+
+    private static IEnumerable<Violation> Destination(string path, BackupDestination destination)
+    {
         if (!Uri.TryCreate(destination.Endpoint, UriKind.Absolute, out var endpoint) || endpoint.Scheme is not ("https" or "http"))
             yield return new($"{path}.endpoint", $"'{destination.Endpoint}' is no address", "give scheme and host, such as https://s3.example");
         else if (endpoint.Scheme == "http" && !destination.Insecure)
@@ -56,12 +75,12 @@ internal static class BackupSettingsRules
             .Concat(objective.Rpo is { } rpo ? Span($"{path}.rpo", rpo) : [])
             .Concat(objective.Rto is { } rto ? Span($"{path}.rto", rto) : []);
 
-    private static IEnumerable<Violation> Keep(BackupKeep? keep)
+    private static IEnumerable<Violation> Keep(string path, BackupKeep? keep)
     {
         if (keep is { Any: false })
-            yield return new($"{Path}.keep", "these rules would keep nothing", "give last, hourly, daily, weekly, monthly or yearly, or leave keep out to keep everything");
+            yield return new(path, "these rules would keep nothing", "give last, hourly, daily, weekly, monthly or yearly, or leave keep out to keep everything");
         if (keep?.TimeZone is { } zone && Schedule.Parse("0 0 * * *", zone, out var problem) is null)
-            yield return new($"{Path}.keep.timeZone", problem!.Problem, problem.Fix);
+            yield return new($"{path}.timeZone", problem!.Problem, problem.Fix);
     }
 
     private static IEnumerable<Violation> Drills(ComplianceStackSpec spec, DrillSettings? drills)

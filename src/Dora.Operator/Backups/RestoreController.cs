@@ -16,7 +16,7 @@ public sealed partial class RestoreController(RunView runs, RunCluster cluster, 
         var observed = Observe(restore);
         var decision = RestoreRules.Decide(observed);
         if (decision.Verified is { } backup)
-            await cluster.WriteStatusAsync(BackupResource.Type, backup, backup.Status, backup.Status! with { VerifiedAt = decision.Status.FinishedAt }, ApiJson.Wire.ComplianceBackupStatus, cancellationToken).ConfigureAwait(false);
+            await cluster.WriteStatusAsync(BackupResource.Type, backup, backup.Status, RestorePlace.Verified(restore, backup.Status!, decision.Status.FinishedAt), ApiJson.Wire.ComplianceBackupStatus, cancellationToken).ConfigureAwait(false);
         // The status first: who comes after must know how far this one was.
         if (await cluster.WriteStatusAsync(RestoreResource.Type, restore, restore.Status, decision.Status, ApiJson.Wire.ComplianceRestoreStatus, cancellationToken).ConfigureAwait(false))
             Announce(restore, decision.Status);
@@ -49,12 +49,13 @@ public sealed partial class RestoreController(RunView runs, RunCluster cluster, 
         var (source, target) = (new ObjectKey(restore.Metadata.Namespace, restore.Spec.Stack), new ObjectKey(restore.Metadata.Namespace, RestoreRules.TargetName(restore)));
         var (from, to) = (cluster.Stack(source), cluster.Stack(target));
         var engine = restore.Spec.Engine;
-        RunEngine? bound = to is null ? null : cluster.Engine(to, engine, from?.Spec.Backup);
+        var backup = RunOrders.From(from?.Spec.Backup, restore.Spec.Source.Copy);
+        RunEngine? bound = to is null ? null : cluster.Engine(to, engine, backup);
         return new(
             restore,
             from,
             to,
-            from is null ? null : cluster.Engine(from, engine),
+            from is null ? null : cluster.Engine(from, engine, backup),
             bound,
             runs.Backups(source),
             cluster.Job(source, restore.Status?.Job),

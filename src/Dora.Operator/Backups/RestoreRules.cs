@@ -130,6 +130,8 @@ internal static class RestoreRules
             return Fail("NotConfirmed", $"a restore in place replaces the data of {spec.Stack}: create another ComplianceRestore with target.confirm: {spec.Stack}");
         if (RestoreWindow.Contradiction(spec) is { } contradiction)
             return Fail("InvalidSpec", contradiction);
+        if (RestorePlace.Problem(observed) is { } unknown)
+            return Fail("UnknownCopy", unknown);
         if (RestoreWindow.Choose(observed, out var problem) is not { } backup)
             return Fail("NoBackup", problem);
         if (backup.Spec.Engine != spec.Engine)
@@ -261,7 +263,7 @@ internal static class RestoreRules
             status.Job!,
             new(StackResource.ApiVersion, RestoreResource.Kind, restore.Metadata.Name!, restore.Metadata.Uid!, Controller: true, BlockOwnerDeletion: false),
             command,
-            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
+            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Store = RunOrders.Store(RestorePlace.Of(observed)!.Destination), Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
             Tool = tool?.Invoke(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), source.PointInTime, checks) { Lsn = restore.Spec.Source.Lsn, RestorePoint = restore.Spec.Source.RestorePoint, Exclusive = restore.Spec.Source.Exclusive }),
@@ -275,8 +277,8 @@ internal static class RestoreRules
     private static RestoreDecision? Lost(RestoreObservation observed, ComplianceRestoreStatus status)
     {
         var spec = observed.Restore.Spec;
-        if (observed.Source?.Spec.Backup is null || observed.From?.Cluster is null)
-            return new(Failed(status, "StackGone", $"ComplianceStack {spec.Stack}, its engine {spec.Engine} or its spec.backup is gone", observed.Now));
+        if (RestorePlace.Of(observed) is null || observed.From?.Cluster is null)
+            return new(Failed(status, "StackGone", $"ComplianceStack {spec.Stack}, its engine {spec.Engine}, its spec.backup or the copy that is read is gone", observed.Now));
         if (spec.Target.Mode != RestoreMode.Drill && observed.To?.Cluster is null)
             return new(Failed(status, "StackGone", $"ComplianceStack {TargetName(observed.Restore)} or its engine {spec.Engine} is gone", observed.Now));
         return Chosen(observed, status) is null ? new(Failed(status, "BackupGone", $"ComplianceBackup {status.Backup} was deleted", observed.Now)) : Late(observed, status);

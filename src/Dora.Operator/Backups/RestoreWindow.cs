@@ -26,17 +26,20 @@ internal static partial class RestoreWindow
     public static ComplianceBackup? Choose(RestoreObservation observed, out string problem)
     {
         var spec = observed.Restore.Spec;
-        var usable = WithoutName(observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine).ToList());
+        var usable = WithoutName(observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine && RestorePlace.Has(observed, backup)).ToList());
         problem = "";
         if (spec.Source.Backup is { } name)
         {
             var named = observed.Backups.FirstOrDefault(backup => backup.Metadata.Name == name);
             problem = named is null ? $"there is no ComplianceBackup {name} of {spec.Stack} in this namespace" : $"ComplianceBackup {name} is {named.Status?.Phase.ToString() ?? "Pending"}, not Succeeded: {named.Status?.Message}";
-            return named?.Status is { Phase: RunPhase.Succeeded, Id: not null } ? named : null;
+            if (named?.Status is not { Phase: RunPhase.Succeeded, Id: not null })
+                return null;
+            problem = $"ComplianceBackup {name} is not in copy {spec.Source.Copy}: its status.copies says why";
+            return RestorePlace.Has(observed, named) ? named : null;
         }
 
         if (usable.Count == 0)
-            problem = $"no backup of {spec.Engine} of {spec.Stack} has succeeded: create a ComplianceBackup";
+            problem = spec.Source.Copy is { } copy ? $"no backup of {spec.Engine} of {spec.Stack} is in copy {copy}" : $"no backup of {spec.Engine} of {spec.Stack} has succeeded: create a ComplianceBackup";
         else if (spec.Source.Lsn is { } lsn)
             problem = $"no backup of {spec.Engine} had ended at {lsn}: the oldest ended at {usable.Select(End).OfType<string>().MinBy(Position) ?? "no position that is known"}";
         else if (spec.Source.PointInTime is { } point)
@@ -68,14 +71,14 @@ internal static partial class RestoreWindow
     public static DateTimeOffset? Time(string? fact) =>
         DateTimeOffset.TryParse(fact, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 
-    // What was archived is known by the last probe, and by the last backup, which waits for the log that it needs.
+    // What was archived is known by the last probe, and by the last backup, which waits for the log that it needs. A copy has the log up to its last backup.
     private static string? Outside(RestoreObservation observed, ComplianceBackup backup, BackupTool tool, DateTimeOffset point)
     {
         var engine = observed.Restore.Spec.Engine;
         if (!tool.PointInTime)
             return $"backups of {engine} hold one moment each, and no log: name a backup instead of a time; {backup.Metadata.Name} is of {backup.Status!.StartedAt:u}";
-        var (begin, end) = (backup.Status!.FinishedAt, observed.Backups.Where(other => other.Spec.Engine == engine && other.Status?.Phase == RunPhase.Succeeded).Max(other => other.Status!.FinishedAt));
-        if (observed.From!.Health?.Archive?.Archived is { } archived && archived > end)
+        var (begin, end) = (backup.Status!.FinishedAt, observed.Backups.Where(other => other.Spec.Engine == engine && other.Status?.Phase == RunPhase.Succeeded && RestorePlace.Has(observed, other)).Max(other => other.Status!.FinishedAt));
+        if (observed.Restore.Spec.Source.Copy is null && observed.From!.Health?.Archive?.Archived is { } archived && archived > end)
             end = archived;
         return point >= begin && point <= end ? null : $"{point:u} is outside of what can be restored from {backup.Metadata.Name}: {begin:u} to {end:u}";
     }

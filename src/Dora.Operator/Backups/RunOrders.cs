@@ -37,13 +37,25 @@ internal static class RunOrders
             Transit: Transit(stack.Spec));
     }
 
+    /// <summary>The order of a run that works on a copy.</summary>
+    public static RunOrder At(ComplianceStack stack, string engine, string id, string content, BackupCopy copy)
+    {
+        var keep = copy.Keep ?? stack.Spec.Backup!.Keep;
+        return Of(stack, engine, id, content) with { Store = Store(copy.Destination), Keep = Rules(keep), TimeZone = keep?.TimeZone ?? "UTC" };
+    }
+
+    /// <summary>The stack's backups as seen from a copy: its place instead of the first, which nothing asks then. Null: there is no copy of that name.</summary>
+    public static BackupSettings? From(BackupSettings? backup, string? copy) =>
+        copy is null ? backup : backup?.Copies?.FirstOrDefault(one => one.Name == copy) is { } place ? backup with { Destination = place.Destination, Copies = null } : null;
+
     // The rules refuse a key of Vault without an address.
     private static TransitOrder? Transit(ComplianceStackSpec spec) =>
         spec.Backup!.Encryption.Vault is { } vault && (vault.Address ?? spec.Credentials?.Vault?.Address) is { } address
             ? new(new(address), vault.Key, vault.Role, vault.AuthMount, vault.Mount, vault.Namespace ?? spec.Credentials?.Vault?.Namespace)
             : null;
 
-    private static KeepRules? Rules(BackupKeep? keep) => keep is { Any: true } ? new(keep.Last, keep.Hourly, keep.Daily, keep.Weekly, keep.Monthly, keep.Yearly) : null;
+    /// <summary>Rules as the agent has them; null: everything stays.</summary>
+    public static KeepRules? Rules(BackupKeep? keep) => keep is { Any: true } ? new(keep.Last, keep.Hourly, keep.Daily, keep.Weekly, keep.Monthly, keep.Yearly) : null;
 
     private static string Version(ComplianceStack stack, string engine) => stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine)?.Version ?? "";
 }

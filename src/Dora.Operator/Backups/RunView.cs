@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Dora.Api;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Runtime;
@@ -10,6 +11,7 @@ public sealed class RunView
 {
     private readonly List<Informer<ComplianceBackup>> _backups = [];
     private readonly List<Informer<ComplianceRestore>> _restores = [];
+    private readonly ConcurrentDictionary<ObjectKey, long> _generations = new();
     private readonly Action<ObjectKey> _backup;
     private readonly Action<ObjectKey> _restore;
 
@@ -63,8 +65,24 @@ public sealed class RunView
     public IReadOnlyList<ComplianceRestore> Restores(ObjectKey stack) =>
         [.. _restores.SelectMany(informer => informer.Store.All).Where(restore => restore.Metadata.Namespace == stack.Namespace && (restore.Spec.Stack == stack.Name || restore.Spec.Target.Stack == stack.Name))];
 
-    /// <summary>Has all runs looked at that are not over, because something of their stack changed.</summary>
-    public void StackChanged(ObjectKey stack) => Others(stack, _ => { });
+    /// <summary>Has all runs looked at that are not over, because something of their stack changed; and all backups, if that is the spec: it may ask for more of them.</summary>
+    /// <param name="stack">The stack.</param>
+    /// <param name="generation">Of its spec; null: it is gone.</param>
+    public void StackChanged(ObjectKey stack, long? generation)
+    {
+        Others(stack, _ => { });
+        if (generation is not { } now)
+        {
+            _generations.TryRemove(stack, out _);
+            return;
+        }
+
+        if (_generations.TryGetValue(stack, out var before) && before == now)
+            return;
+        _generations[stack] = now;
+        foreach (var backup in Backups(stack))
+            _backup(ObjectKey.Of(backup));
+    }
 
     /// <summary>Has every run looked at.</summary>
     public void LookAtAll()

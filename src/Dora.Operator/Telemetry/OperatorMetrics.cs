@@ -37,6 +37,10 @@ public sealed class OperatorMetrics : IDisposable
             () => Backups(stacks(), engine => engine.BackupAt?.ToUnixTimeSeconds()),
             description: "Unix time of the state that the newest backup of an engine holds; 0 while there is none.");
         _meter.CreateObservableGauge(
+            "dora_backup_copy_last_success_timestamp_seconds",
+            () => Copies(stacks()),
+            description: "Unix time of the state that the newest backup of an engine in a copy holds; 0 while there is none.");
+        _meter.CreateObservableGauge(
             "dora_drill_last_timestamp_seconds",
             () => Backups(stacks(), engine => engine.DrillAt?.ToUnixTimeSeconds()),
             description: "Unix time at which the last restore drill of an engine ended; 0 while there was none.");
@@ -51,6 +55,12 @@ public sealed class OperatorMetrics : IDisposable
         from stack in stacks
         from engine in stack.Status?.Backups?.Engines ?? []
         select new Measurement<long>(value(engine) ?? 0, new("namespace", stack.Metadata.Namespace), new("stack", stack.Metadata.Name), new("engine", engine.Engine));
+
+    private static IEnumerable<Measurement<long>> Copies(IEnumerable<ComplianceStack> stacks) =>
+        from stack in stacks
+        from engine in stack.Status?.Backups?.Engines ?? []
+        from copy in engine.Copies ?? []
+        select new Measurement<long>(copy.BackupAt?.ToUnixTimeSeconds() ?? 0, new("namespace", stack.Metadata.Namespace), new("stack", stack.Metadata.Name), new("engine", engine.Engine), new("copy", copy.Name));
 
     /// <inheritdoc/>
     public void Dispose() => _meter.Dispose();

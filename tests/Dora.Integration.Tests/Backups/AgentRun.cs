@@ -26,8 +26,7 @@ internal sealed class AgentRun : IDisposable
         var plain = new RunOrder(new(server.Endpoint, bucket, "backups"), id, new("payments", "ledger", "7b6f7c0e", engine, "1"), content);
         File.WriteAllText(At("order.json"), (order?.Invoke(plain) ?? plain).Write());
         File.WriteAllText(At("ca.crt"), server.Authority);
-        File.WriteAllText(At("store/accessKeyId"), (credentials ?? server.Owner).AccessKeyId + "\n");
-        File.WriteAllText(At("store/secretAccessKey"), (credentials ?? server.Owner).SecretAccessKey + "\n");
+        Credentials("store", credentials ?? server.Owner);
         File.WriteAllText(At("keys/current"), Convert.ToBase64String(key ?? SHA256.HashData("a key"u8)) + "\n");
         File.WriteAllText(At("vault-token"), VaultToken + "\n");
         File.WriteAllText(At("report"), "");
@@ -53,6 +52,14 @@ internal sealed class AgentRun : IDisposable
         File.WriteAllText(Path.Combine(Checks, $"{name}.expect"), expect);
     }
 
+    /// <summary>Gives it a second store.</summary>
+    public void Target(StoreCredentials credentials, string authority)
+    {
+        Directory.CreateDirectory(At("target"));
+        Credentials("target", credentials);
+        File.WriteAllText(At("target-ca.crt"), authority);
+    }
+
     /// <summary>Runs a command of the agent to its end.</summary>
     public async Task<int> AgentAsync(Command command, CancellationToken cancellationToken)
     {
@@ -61,7 +68,8 @@ internal sealed class AgentRun : IDisposable
             ? ["--order", At("order.json"), "--store", At("store"), "--ca", At("ca.crt"), "--report", At("report"), "--heartbeat", At("heartbeat")]
             : [];
         string[] keyed = command.Options.Any(option => option.Name == "--keys") ? ["--keys", At("keys"), "--vault-token", At("vault-token")] : [];
-        return await command.Parse([.. ordered, .. keyed, .. staged]).InvokeAsync(new() { Output = TextWriter.Null, Error = TextWriter.Null }, cancellationToken);
+        string[] targeted = command.Options.Any(option => option.Name == "--target-store") ? ["--target-store", At("target"), "--target-ca", At("target-ca.crt")] : [];
+        return await command.Parse([.. ordered, .. keyed, .. targeted, .. staged]).InvokeAsync(new() { Output = TextWriter.Null, Error = TextWriter.Null }, cancellationToken);
     }
 
     /// <summary>Makes the pipe, as the pod's first container does.</summary>
@@ -84,6 +92,12 @@ internal sealed class AgentRun : IDisposable
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private void Credentials(string name, StoreCredentials credentials)
+    {
+        File.WriteAllText(At($"{name}/accessKeyId"), credentials.AccessKeyId + "\n");
+        File.WriteAllText(At($"{name}/secretAccessKey"), credentials.SecretAccessKey + "\n");
+    }
 
     private string At(string name) => Path.Combine(folder, name);
 }

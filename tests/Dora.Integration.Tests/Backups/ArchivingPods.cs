@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Dora.Agent.Backups;
 using Dora.Api;
+using Dora.Backup.Runs;
 using Dora.Engines;
 using Dora.Engines.Backups;
 using Dora.Engines.Postgres;
@@ -37,8 +38,8 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     public async Task<BackupDone> BackupAsync(BackupType type)
     {
         var id = string.Create(CultureInfo.InvariantCulture, $"20261121t{Interlocked.Increment(ref count):000000}z-a1b2c3");
-        using var run = new AgentRun(store, Bucket, id, PostgresBackups.Physical, engine: "postgres");
-        var tool = Tool.Copy(new(Pods.Plan.Names.MemberHost(0), type));
+        using var run = Run(id);
+        var tool = Tool(null).Copy(new(Pods.Plan.Names.MemberHost(0), type));
         var code = await RunAsync(run, tool, Pods.Home(0), BackupCommands.Record(), []);
         return new(id, code, run.Report.ToJsonString(), Facts(run));
     }
@@ -47,9 +48,10 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     /// <param name="backup">The backup.</param>
     /// <param name="data">The folder in which <c>data</c> comes to be.</param>
     /// <param name="request">What is wanted.</param>
-    public async Task<BackupDone> RestoreAsync(BackupDone backup, string data, LayDownRequest request)
+    /// <param name="copy">The copy that is read; null: the first place.</param>
+    public async Task<BackupDone> RestoreAsync(BackupDone backup, string data, LayDownRequest request, BackupDestination? copy = null)
     {
-        using var run = new AgentRun(store, Bucket, backup.Id, PostgresBackups.Physical, engine: "postgres");
+        using var run = Run(backup.Id, copy is null ? null : order => order with { Store = order.Store with { Bucket = copy.Bucket, Prefix = copy.Prefix! } });
         foreach (var check in request.Checks ?? [])
         {
             Directory.CreateDirectory(Path.Combine(run.Stage, "..", "checks"));
@@ -57,15 +59,15 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
             await File.WriteAllTextAsync(Path.Combine(run.Stage, "..", "checks", $"{check.Name}.expect"), check.Expect, Token);
         }
 
-        var code = await RunAsync(run, Tool.LayDown(request), Pods.Home(0), BackupCommands.Follow(), [("DATA", data), ("DRILL", request.Drill ? "1" : ""), ("CHECKS", Path.Combine(run.Stage, "..", "checks"))]);
+        var code = await RunAsync(run, Tool(copy).LayDown(request), Pods.Home(0), BackupCommands.Follow(), [("DATA", data), ("DRILL", request.Drill ? "1" : ""), ("CHECKS", Path.Combine(run.Stage, "..", "checks"))]);
         return new(backup.Id, code, run.Report.ToJsonString(), Facts(run));
     }
 
     /// <summary>Has all of a backup read that a restore would read, as the pod does that comes before it.</summary>
     public async Task<BackupDone> InspectAsync(BackupDone backup, LayDownRequest request)
     {
-        using var run = new AgentRun(store, Bucket, backup.Id, PostgresBackups.Physical, engine: "postgres");
-        var code = await RunAsync(run, Tool.Inspect!(request), Pods.Home(0), BackupCommands.Inspect(), []);
+        using var run = Run(backup.Id);
+        var code = await RunAsync(run, Tool(null).Inspect!(request), Pods.Home(0), BackupCommands.Inspect(), []);
         return new(backup.Id, code, run.Report.ToJsonString(), Facts(run));
     }
 
@@ -98,6 +100,16 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
             using var client = Store.Client();
             await client.PutObjectAsync(new() { BucketName = Bucket, Key = Name, InputStream = new MemoryStream(Bytes) }, CancellationToken.None);
         }
+    }
+
+    /// <summary>Copies a backup to another bucket, below another prefix.</summary>
+    public async Task<BackupDestination> CopyAsync(BackupDone backup)
+    {
+        var copy = Pods.Plan.Names.Stack.Backup!.Destination with { Bucket = await store.BucketAsync(), Prefix = "copies/of/ours" };
+        using var run = Run(backup.Id, order => order with { Copy = new(order.Store with { Bucket = copy.Bucket, Prefix = copy.Prefix }) });
+        run.Target(store.Owner, store.Authority);
+        Assert.True(await run.AgentAsync(CopyCommand.Create(), Token) == 0, run.Report.ToJsonString());
+        return copy;
     }
 
     /// <summary>An empty folder for restored data, of the servers' user.</summary>
@@ -155,7 +167,18 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
         await HackScript.RunAsync("chown", "postgres:postgres", path);
     }
 
-    private BackupTool Tool => PostgresBackups.Of(Pods.Plan, [])[0];
+    private BackupTool Tool(BackupDestination? copy)
+    {
+        var (plan, stack) = (Pods.Plan, Pods.Plan.Names.Stack);
+        return PostgresBackups.Of(copy is null ? plan : plan with { Names = plan.Names with { Stack = stack with { Backup = stack.Backup! with { Destination = copy } } } }, [])[0];
+    }
+
+    // Of the stack whose repository it is.
+    private AgentRun Run(string id, Func<RunOrder, RunOrder>? change = null) => new(store, Bucket, id, PostgresBackups.Physical, engine: "postgres", order: order =>
+    {
+        var own = order with { Origin = order.Origin with { Namespace = Pods.Plan.Names.Stack.Namespace, Stack = Pods.Plan.Names.Stack.Name } };
+        return change?.Invoke(own) ?? own;
+    });
 
     private async Task<int> RunAsync(AgentRun run, ToolContainer tool, string home, System.CommandLine.Command command, (string Name, string Value)[] environment)
     {

@@ -60,6 +60,24 @@ public sealed partial class RealPgBackRestTests(ArchivingPods pods) : IClassFixt
         Assert.Equal("passed", restored.Facts["check:between"]);
     }
 
+    [Fact]
+    public async Task A_copy_restores_with_all_log_that_was_there_and_without_the_first_place()
+    {
+        await TableAsync();
+        await SucceedAsync(BackupType.Full);
+        var backup = await SucceedAsync(BackupType.Incremental);
+        await pods.AskAsync("INSERT INTO orders VALUES (10001, 'archived later')");
+        await pods.ArchiveAsync();
+        var expected = (string)(await pods.AskAsync(Digest))!;
+        var copy = await pods.CopyAsync(backup);
+        await pods.AskAsync("INSERT INTO orders VALUES (10002, 'after the copy')");
+        await pods.ArchiveAsync();
+
+        var restored = await pods.RestoreAsync(backup, await pods.EmptyAsync(), Drill(("orders", Digest, expected)), copy);
+        Assert.True(restored.Code == 0, restored.Report);
+        Assert.Equal("passed", restored.Facts["check:orders"]);
+    }
+
     [Theory]
     [InlineData("position", false, "first,second")]
     [InlineData("position", true, "first")]

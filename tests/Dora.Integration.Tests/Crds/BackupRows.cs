@@ -7,6 +7,8 @@ internal static class BackupRows
 {
     private const string Store = "destination: {endpoint: 'https://s3.example', bucket: backups, credentialsSecret: store}";
     private const string Keys = "encryption: {keySecret: keys}";
+    private const string Elsewhere = "destination: {endpoint: 'https://s3.example', bucket: copies, prefix: eu, credentialsSecret: other}";
+    private const string OnePlace = "two places of backups have the same endpoint, bucket and prefix: give each copy another";
     private const string OverHttp = "endpoint must begin with https://: over http everybody on the way reads the names of the backups and may change answers; insecure: true permits it";
     private const string OneKey = "give keySecret or vault, one of the two";
     private const string OneAuthority = "give caSecret or caConfigMap, not both";
@@ -35,6 +37,14 @@ internal static class BackupRows
         Stack("a schedule of an unknown type", $"{Store}, {Keys}, schedules: [{{name: nightly, cron: '0 2 * * *', type: Differential}}]", "schedules[0].type", "supported values"),
         Stack("a deadline that is no duration", $"{Store}, {Keys}, schedules: [{{name: nightly, cron: '0 2 * * *', deadline: soon}}]", "schedules[0].deadline", "should match"),
         Stack("rules that keep nothing", $"{Store}, {Keys}, keep: {{last: 0}}", "keep", KeepsNothing),
+        Stack("a copy in the first place", $"{Store}, {Keys}, copies: [{{name: abroad, destination: {{endpoint: 'https://s3.example', bucket: backups, credentialsSecret: other}}}}]", "copies", OnePlace),
+        Stack("two copies in one place", $"{Store}, {Keys}, copies: [{{name: a, {Elsewhere}}}, {{name: b, {Elsewhere}}}]", "copies", OnePlace),
+        Stack("two copies of one name", $"{Store}, {Keys}, copies: [{{name: a, {Elsewhere}}}, {{name: a, destination: {{endpoint: 'https://s3.other', bucket: copies, credentialsSecret: other}}}}]", "copies[1]", "Duplicate value"),
+        Stack("a copy over http", $"{Store}, {Keys}, copies: [{{name: abroad, destination: {{endpoint: 'http://s3.example', bucket: copies, credentialsSecret: other}}}}]", "copies[0].destination.endpoint", OverHttp),
+        Stack("two authorities of a copy's store", $"{Store}, {Keys}, copies: [{{name: abroad, destination: {{endpoint: 'https://s3.example', bucket: copies, credentialsSecret: other, caSecret: a, caConfigMap: b}}}}]", "copies[0].destination", OneAuthority),
+        Stack("a copy that keeps nothing", $"{Store}, {Keys}, copies: [{{name: abroad, {Elsewhere}, keep: {{last: 0}}}}]", "copies[0].keep", KeepsNothing),
+        Stack("a copy whose name is none", $"{Store}, {Keys}, copies: [{{name: Abroad, {Elsewhere}}}]", "copies[0].name", "should match"),
+        Stack("more copies than anybody makes", $"{Store}, {Keys}, copies: [{{name: a, {Elsewhere}}}, {{name: b, {Elsewhere}}}, {{name: c, {Elsewhere}}}, {{name: d, {Elsewhere}}}]", "copies", "must have at most 3 items"),
         Stack("a drill without a time", $"{Store}, {Keys}, drills: {{}}", "drills.cron", "Required value"),
         Backup("a backup without an engine", "{stack: payments}", "spec.engine", "Required value"),
         Backup("a backup of an unknown type", "{stack: payments, engine: redis, type: Some}", "spec.type", "supported values"),
@@ -63,6 +73,7 @@ internal static class BackupRows
     [
         ("backups come and go", Spec($"{Store}, {Keys}, schedules: [{{name: nightly, cron: '30 2 * * *', timeZone: Europe/Berlin}}], objectives: [{{engine: redis, rpo: 24h, rto: 1h30m}}], keep: {{last: 3, yearly: 7}}, drills: {{cron: '0 4 * * 6', checks: [{{name: orders, engine: redis, query: GET orders, expect: '7'}}]}}"), "{tier: Development, engines: {redis: {}}}"),
         ("a key of Vault takes the place of a Secret's", Spec($"{Store}, {Keys}"), Spec($"{Store}, encryption: {{vault: {{key: default.backups, role: backup, address: 'https://vault.vault:8200'}}}}")),
+        ("copies come and go", Spec($"{Store}, {Keys}, copies: [{{name: abroad, {Elsewhere}, keep: {{last: 9}}}}, {{name: safe, destination: {{endpoint: 'https://s3.other', bucket: copies, prefix: eu, credentialsSecret: other}}}}]"), Spec($"{Store}, {Keys}")),
         ("a store over http that is permitted", Spec($"{Store}, {Keys}"), Spec($"destination: {{endpoint: 'http://s3.example:9000', bucket: backups, credentialsSecret: store, insecure: true}}, {Keys}")),
     ];
 

@@ -24,6 +24,7 @@ public sealed record GardenSpec(
     [Quantity] string? Water = null,
     Pond? Pond = null,
     Pond? Basin = null,
+    [property: Description("Where there is one."), DescribedElsewhere] Shed? Shed = null,
     [MaxItems(5), MaxLength(63)] IReadOnlyList<string>? Paths = null,
     [MaxProperties(8)][MaxLength(253)] IReadOnlyDictionary<string, string>? Labels = null,
     [AcceptsNull, MaxLength(63)] string? Note = null,
@@ -32,6 +33,8 @@ public sealed record GardenSpec(
     [PreserveUnknownFields] JsonObject? Extras = null);
 
 public sealed record Pond([Quantity] string Size, int Fish = 0, [MaxItems(4), MaxLength(63)] IReadOnlyList<string>? Plants = null);
+
+public sealed record Shed([property: Description("Who has the key."), MaxLength(9)] string Key);
 
 public enum Soil
 {

@@ -20,6 +20,7 @@ public sealed class StructuralSchemaTests
     [Theory]
     [InlineData("beds", """{"description":"How many beds.","type":"integer","format":"int32","default":3,"minimum":1,"maximum":9}""")]
     [InlineData("owner", """{"description":"Who looks after it.","type":"string","pattern":"^[a-z]+$","minLength":1,"maxLength":63}""")]
+    [InlineData("shed", """{"description":"Where there is one.","type":"object","properties":{"key":{"type":"string","maxLength":9}},"required":["key"]}""")]
     [InlineData("soil", """{"type":"string","enum":["Clay","Loam","Sand"],"default":"Loam"}""")]
     [InlineData("fallback", """{"type":"string","enum":["Clay","Loam","Sand"]}""")]
     [InlineData("open", """{"type":"boolean","default":true}""")]

@@ -1,4 +1,5 @@
 using Dora.Api;
+using Dora.Engines.Backups;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Backups;
@@ -28,6 +29,44 @@ public sealed class RestoreRulesTests
     {
         var status = Decide(BackupWorld.Restore(new(RestoreMode.InPlace, Confirm: "shopp"))).Status;
         Assert.Equal((RestorePhase.Failed, "NotConfirmed"), (status.Phase, status.Reason));
+    }
+
+    [Fact]
+    public void From_a_copy_the_newest_that_is_there_is_read_there_and_the_first_place_is_not_asked()
+    {
+        Copied("old");
+        var restore = BackupWorld.Restore(InPlace, new(Copy: "abroad"));
+        var status = Decide(restore).Status;
+        Assert.Equal("old", status.Backup);
+
+        var run = Decide(restore with { Status = status }).Start!;
+        Assert.Contains("https://s3.elsewhere", run.Order, StringComparison.Ordinal);
+        Assert.DoesNotContain("https://s3.example", run.Order, StringComparison.Ordinal);
+        var context = _world.Engine().Context;
+        var pod = BackupPods.Render(context with { Backup = RunOrders.From(context.Backup, "abroad") }, run).Spec!.Template.Spec;
+        Assert.Equal("elsewhere", pod.Volumes!.Single(volume => volume.Name == "store").Secret!.SecretName);
+        Assert.Contains(pod.Volumes!, volume => volume.Name == "keys");
+    }
+
+    [Theory]
+    [InlineData("nowhere", null, "UnknownCopy", "has no copy 'nowhere': choose from abroad")]
+    [InlineData("abroad", null, "NoBackup", "no backup of redis of shop is in copy abroad")]
+    [InlineData("abroad", "new", "NoBackup", "ComplianceBackup new is not in copy abroad: its status.copies says why")]
+    public void A_copy_that_is_not_there_is_refused(string copy, string? backup, string reason, string words)
+    {
+        _world.Stack = BackupWorld.Read(BackupWorld.Settings + Copies);
+        var status = Decide(BackupWorld.Restore(InPlace, new(backup, Copy: copy))).Status;
+        Assert.Equal((RestorePhase.Failed, reason), (status.Phase, status.Reason));
+        Assert.Contains(words, status.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_was_restored_from_a_copy_proves_the_copy()
+    {
+        Copied("old");
+        var verified = RestorePlace.Verified(BackupWorld.Restore(InPlace, new(Copy: "abroad")), _world.Backups[0].Status!, _world.Now);
+        Assert.Null(verified.VerifiedAt);
+        Assert.Equal(_world.Now, Assert.Single(verified.Copies!).VerifiedAt);
     }
 
     [Fact]
@@ -230,6 +269,16 @@ public sealed class RestoreRulesTests
         var status = Decide(BackupWorld.Restore(InPlace)).Status;
         Ends(status, BackupWorld.Report().ToJsonString());
         return Decide(BackupWorld.Restore(InPlace, status: status)).Status;
+    }
+
+    private const string Copies = "\ncopies: [{name: abroad, destination: {endpoint: 'https://s3.elsewhere', bucket: copies, credentialsSecret: elsewhere}}]";
+
+    private void Copied(string name)
+    {
+        _world.Stack = BackupWorld.Read(BackupWorld.Settings + Copies);
+        var at = _world.Backups.FindIndex(backup => backup.Metadata.Name == name);
+        var status = _world.Backups[at].Status!;
+        _world.Backups[at] = _world.Backups[at] with { Status = status with { Copies = [new("abroad", _world.Now, $"https://s3.elsewhere/copies/compliance/shop/redis/{status.Id}/")] } };
     }
 
     private ComplianceRestoreStatus Emptied()

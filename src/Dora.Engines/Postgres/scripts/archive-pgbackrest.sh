@@ -6,11 +6,21 @@ fact() {
     sed -n "s/^$1=//p" "$STAGE/facts"
 }
 
+# repository: the backup's own, below the prefix of the store that is read: a copy may have another than the first place.
+repository() {
+    local below='((/[^/]+){4})$' prefix='' path
+    path=$(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf")
+    [[ ! $path =~ $below ]] || prefix=${path%"${BASH_REMATCH[1]}"}
+    path=$(fact repository)
+    [[ $path =~ $below ]] || fail "the backup does not say where its repository is: $path"
+    echo "$prefix${BASH_REMATCH[1]}"
+}
+
 # told: once the agent has said which backup it is.
 told() {
     until [[ -e $STAGE/verdict ]]; do sleep 0.2; done
     [[ $(cat "$STAGE/verdict") == ok ]] || fail 'the agent could not say what is restored'
-    PGBACKREST_REPO1_PATH=$(fact repository)
+    PGBACKREST_REPO1_PATH=$(repository)
     export PGBACKREST_REPO1_PATH
 }
 
