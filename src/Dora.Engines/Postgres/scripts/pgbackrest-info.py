@@ -132,7 +132,7 @@ def way(folder, backup):
     begins = [(timeline, begin) for (_, begin), timeline in zip(ends, [timeline for timeline, _ in ends[1:]] + [newest])]
     left = dict(ends).get(first)
     if left is None or left < position(backup["lsn"]["stop"]):
-        stop(f"what was written after backup {backup['label']} is of a history that a restore went back over: restore a newer backup", OUTSIDE)
+        stop(f"what was written after backup {backup['label']} is of a history that a restore went back over: restore one from before that, or a newer one", OUTSIDE)
     return [(first, 0)] + [(timeline, begin) for timeline, begin in begins if begin >= left]
 
 
