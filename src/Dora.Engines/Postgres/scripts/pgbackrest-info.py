@@ -149,6 +149,12 @@ def log(folder, backup, found):
     ]
 
 
+# What ends the log before its end; what of the backup's own is missing leaves nothing.
+def hole(backup, entry, what):
+    rest = f": what is before it can be restored by lsn, before {written(number(entry) * SEGMENT)}" if number(entry) > number(backup["archive"]["stop"]) else ""
+    stop(f"file {entry} of the log is {what}{rest}", BROKEN)
+
+
 def default(stanza, label):
     return "default" if stanza["backup"][-1]["label"] == label else "immediate"
 
@@ -183,7 +189,7 @@ def point(stanza, label, folder, kind=None, at=None):
             stop(f"{at} is outside of what can be restored: {window}, and from backup {label} not before {moment(backup['timestamp']['stop'])} ({backup['lsn']['stop']})", OUTSIDE)
     for entry in needed(stanza, label, folder, kind, at):
         if len(found.get(entry, [])) != 1:
-            stop(f"file {entry} of the log is {'in the archive twice' if entry in found else 'missing from the archive'}: what is before it can be restored by lsn, before {written(number(entry) * SEGMENT)}", BROKEN)
+            hole(backup, entry, "in the archive twice" if entry in found else "missing from the archive")
     return kind or default(stanza, label)
 
 
@@ -197,7 +203,7 @@ def whole(stanza, label, folder, kind=None, at=None):
     folder_of_log = archive(stanza, label)
     bad = set(re.findall(rf"INFO: .*{re.escape(folder_of_log)}/[0-9A-F]{{16}}/([0-9A-F]{{24}})-", said))
     if broken := [entry for entry in needed(stanza, label, folder, kind, at) if entry in bad]:
-        stop(f"file {broken[0]} of the log is not as it was stored: what is before it can be restored by lsn, before {written(number(broken[0]) * SEGMENT)}", BROKEN)
+        hole(backup, broken[0], "not as it was stored")
     counts = re.search(rf"archiveId: {re.escape(folder_of_log)}, total WAL checked: (\d+), total valid WAL: (\d+)", said)
     twice = sum(len(times) for times in segments(folder).values() if len(times) > 1)
     # What is wrong and has no name could be anything.
