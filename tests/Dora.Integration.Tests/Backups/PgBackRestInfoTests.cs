@@ -55,7 +55,7 @@ public sealed class PgBackRestInfoTests
     {
         var (code, said) = await PointAsync("full-1", "lsn 0/4000000", ["00000001/03", "00000001/04", "00000002/03"], "1\t0/3000040\tbefore a point\n");
         Assert.Equal(4, code);
-        Assert.Contains("restore a newer backup", said, StringComparison.Ordinal);
+        Assert.Contains("went back over", said, StringComparison.Ordinal);
     }
 
     [Theory]

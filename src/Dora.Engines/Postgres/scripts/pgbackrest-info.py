@@ -132,7 +132,7 @@ def way(folder, backup):
     begins = [(timeline, begin) for (_, begin), timeline in zip(ends, [timeline for timeline, _ in ends[1:]] + [newest])]
     left = dict(ends).get(first)
     if left is None or left < position(backup["lsn"]["stop"]):
-        stop(f"what was written after backup {backup['label']} is of a history that a restore went back over: restore a newer backup", OUTSIDE)
+        stop(f"what was written after backup {backup['label']} is of a history that a restore went back over: restore one from before that, or a newer one", OUTSIDE)
     return [(first, 0)] + [(timeline, begin) for timeline, begin in begins if begin >= left]
 
 
@@ -147,6 +147,12 @@ def log(folder, backup, found):
         name(max(timeline for timeline, begin in on if begin // SEGMENT <= segment), segment)
         for segment in range(number(backup["archive"]["start"]), last + 1)
     ]
+
+
+# What ends the log before its end; what of the backup's own is missing leaves nothing.
+def hole(backup, entry, what):
+    rest = f": what is before it can be restored by lsn, before {written(number(entry) * SEGMENT)}" if number(entry) > number(backup["archive"]["stop"]) else ""
+    stop(f"file {entry} of the log is {what}{rest}", BROKEN)
 
 
 def default(stanza, label):
@@ -183,7 +189,7 @@ def point(stanza, label, folder, kind=None, at=None):
             stop(f"{at} is outside of what can be restored: {window}, and from backup {label} not before {moment(backup['timestamp']['stop'])} ({backup['lsn']['stop']})", OUTSIDE)
     for entry in needed(stanza, label, folder, kind, at):
         if len(found.get(entry, [])) != 1:
-            stop(f"file {entry} of the log is {'in the archive twice' if entry in found else 'missing from the archive'}: what is before it can be restored by lsn, before {written(number(entry) * SEGMENT)}", BROKEN)
+            hole(backup, entry, "in the archive twice" if entry in found else "missing from the archive")
     return kind or default(stanza, label)
 
 
@@ -197,7 +203,7 @@ def whole(stanza, label, folder, kind=None, at=None):
     folder_of_log = archive(stanza, label)
     bad = set(re.findall(rf"INFO: .*{re.escape(folder_of_log)}/[0-9A-F]{{16}}/([0-9A-F]{{24}})-", said))
     if broken := [entry for entry in needed(stanza, label, folder, kind, at) if entry in bad]:
-        stop(f"file {broken[0]} of the log is not as it was stored: what is before it can be restored by lsn, before {written(number(broken[0]) * SEGMENT)}", BROKEN)
+        hole(backup, broken[0], "not as it was stored")
     counts = re.search(rf"archiveId: {re.escape(folder_of_log)}, total WAL checked: (\d+), total valid WAL: (\d+)", said)
     twice = sum(len(times) for times in segments(folder).values() if len(times) > 1)
     # What is wrong and has no name could be anything.
