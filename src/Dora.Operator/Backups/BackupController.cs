@@ -48,9 +48,11 @@ public sealed partial class BackupController(RunView runs, RunCluster cluster, E
     private void Announce(ComplianceBackup backup, ComplianceBackupStatus now)
     {
         LogPhase(logger, backup.Metadata.Namespace, backup.Metadata.Name, now.Phase, now.Reason, now.Message);
+        var regarding = new ObjectReference(StackResource.ApiVersion, BackupResource.Kind, backup.Metadata.Name, backup.Metadata.Namespace, backup.Metadata.Uid);
+        foreach (var copy in (now.Copies ?? []).Where(copy => copy.RetryAt is not null && copy.RetryAt != CopyRules.Entry(backup.Status, copy.Name)?.RetryAt))
+            events.Record(regarding, KubeEventType.Warning, "CopyFailed", "Copy", $"{now.Id} is not in {copy.Name}: {copy.Message}");
         if (now.Phase == backup.Status?.Phase)
             return;
-        var regarding = new ObjectReference(StackResource.ApiVersion, BackupResource.Kind, backup.Metadata.Name, backup.Metadata.Namespace, backup.Metadata.Uid);
         if (now.Phase == RunPhase.Failed)
             events.Record(regarding, KubeEventType.Warning, now.Reason ?? "Failed", "Backup", now.Message ?? "");
         else if (now.Phase == RunPhase.Succeeded)

@@ -112,6 +112,7 @@ public sealed class ScheduleRulesTests
     [InlineData("copies: [{name: a, destination: {endpoint: 'https://S3.example:443/', bucket: backups, prefix: eu, credentialsSecret: other}}]", "spec.backup.copies[0].destination", "of spec.backup.destination: nothing would be there twice")]
     [InlineData("copies: [{name: a, destination: {endpoint: 'https://s3.b', bucket: b00, credentialsSecret: c}}, {name: b, destination: {endpoint: 'https://s3.b', bucket: b00, credentialsSecret: d}}]", "spec.backup.copies[1].destination", "copies\\[0\\]")]
     [InlineData("copies: [{name: a, destination: {endpoint: 'http://s3.b', bucket: b00, credentialsSecret: c}}]", "spec.backup.copies[0].destination.endpoint", "copies\\[0\\].destination.insecure")]
+    [InlineData("copies: [{name: a, destination: {endpoint: s3.b, bucket: b00, credentialsSecret: c}}]", "spec.backup.copies[0].destination.endpoint", "no address")]
     [InlineData("copies: [{name: a, destination: {endpoint: 'https://s3.b', bucket: b00, credentialsSecret: c}, keep: {last: 0}}]", "spec.backup.copies[0].keep", "keep nothing")]
     public void What_cannot_be_done_is_named_with_its_path(string settings, string field, string words)
     {
