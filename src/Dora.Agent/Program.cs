@@ -11,6 +11,7 @@ var root = new RootCommand("Works in pods beside databases, and asks the Kuberne
     BackupCommands.Restore(),
     BackupCommands.Follow(),
     BackupCommands.Verify(),
+    BackupCommands.Find(),
     StoreCommands.Expire(),
     StoreCommands.Protect(),
     BackupCommands.Alive(),

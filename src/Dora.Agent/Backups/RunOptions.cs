@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Dora.Backup.Keys;
 using Dora.Backup.Runs;
+using Dora.Backup.Sets;
 using Dora.Backup.Store;
 using Dora.Vault;
 
@@ -140,6 +141,10 @@ internal enum Needs
 /// <param name="Log">Takes a line for the container's log.</param>
 internal sealed record Run(RunOrder Order, ObjectStore Store, IKeyWrap? Keys, Stage? Stage, Heartbeat Heartbeat, Action<string> Log)
 {
+    /// <summary>Claims the stack's folder: nobody writes or removes anything in that of another stack.</summary>
+    public Task<StackMark> ClaimAsync(CancellationToken cancellationToken) =>
+        StackMark.ClaimAsync(Store, Order.Origin, Order.Adopt, TimeProvider.System, cancellationToken);
+
     /// <summary>Waits until the tool says how it ended.</summary>
     public Task<IReadOnlyDictionary<string, string>> EndedAsync(TimeSpan patience, CancellationToken cancellationToken) =>
         Stage!.EndedAsync(patience, Heartbeat.BeatForTool, cancellationToken);

@@ -187,7 +187,7 @@ internal static class RestoreRules
         var end = RunEnd.Of(observed.Job, observed.Pods);
         if (end is null)
             return new(status with { Reason = "Restoring", Message = drill ? "restores into a throw-away instance" : "lays the data down" }, Again: BackupRules.Look);
-        status = status with { Facts = BackupRules.Facts(end.Report), Comparison = end.Report?.Comparison?.ToString() };
+        status = status with { Facts = BackupRules.Facts(end.Report?.Facts), Comparison = end.Report?.Comparison?.ToString() };
         if (!end.Succeeded)
             return new(Failed(status, end.Reason, drill ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
         return drill ? Done(observed, status) : new(Begin(status, RestorePhase.Starting, observed), End: observed.Job);
@@ -237,7 +237,12 @@ internal static class RestoreRules
             status.Job!,
             new(StackResource.ApiVersion, RestoreResource.Kind, restore.Metadata.Name!, restore.Metadata.Uid!, Controller: true, BlockOwnerDeletion: false),
             command,
-            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
+            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with
+            {
+                Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null,
+                // Servers that archive by themselves go on where the backup's did: nowhere but in the stack's own folder.
+                Claims = restore.Spec.Target.Mode == RestoreMode.InPlace && Tool(observed.To!, backup) is { Streams: false },
+            }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
             Tool = tool?.LayDown(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), restore.Spec.Source.PointInTime, checks)),

@@ -34,7 +34,8 @@ internal static class RunOrders
             content,
             Keep: Rules(backup.Keep),
             TimeZone: backup.Keep?.TimeZone ?? "UTC",
-            Transit: Transit(stack.Spec));
+            Transit: Transit(stack.Spec),
+            Adopt: backup.Adopt);
     }
 
     // The rules refuse a key of Vault without an address.

@@ -44,6 +44,9 @@ expire() {
 
 main() {
     local label facts
+    # Until the agent has said so, the folder may be that of another stack, whose servers archive there.
+    until [[ -e $STAGE/verdict ]]; do sleep 0.2; done
+    [[ $(cat "$STAGE/verdict") == ok ]] || fail 'the agent could not say that the store is this one'"'"'s'
     stanza
     rest check || fail "pgbackrest check: $(reason)"
     copy || fail "pgbackrest backup: $(reason)"
