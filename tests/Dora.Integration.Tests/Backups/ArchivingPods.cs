@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Dora.Agent.Backups;
 using Dora.Api;
+using Dora.Backup.Runs;
 using Dora.Engines;
 using Dora.Engines.Backups;
 using Dora.Engines.Postgres;
@@ -34,10 +35,12 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     public static string Repository => "backups/compliance/payments/postgres/pgbackrest";
 
     /// <summary>A backup as a pod makes it; its report. Throws when it failed.</summary>
-    public async Task<BackupDone> BackupAsync(BackupType type)
+    /// <param name="type">What kind.</param>
+    /// <param name="order">What differs in its order.</param>
+    public async Task<BackupDone> BackupAsync(BackupType type, Func<RunOrder, RunOrder>? order = null)
     {
         var id = string.Create(CultureInfo.InvariantCulture, $"20261121t{Interlocked.Increment(ref count):000000}z-a1b2c3");
-        using var run = new AgentRun(store, Bucket, id, PostgresBackups.Physical, engine: "postgres");
+        using var run = new AgentRun(store, Bucket, id, PostgresBackups.Physical, engine: "postgres", order: order);
         var tool = Tool.Copy(new(Pods.Plan.Names.MemberHost(0), type));
         var code = await RunAsync(run, tool, Pods.Home(0), BackupCommands.Record(), []);
         return new(id, code, run.Report.ToJsonString(), Facts(run));

@@ -1,4 +1,5 @@
 using Dora.Agent.Backups;
+using Dora.Backup.Sets;
 using Dora.Backup.Store;
 using Xunit;
 
@@ -67,6 +68,8 @@ public sealed class RealProtectionTests(ObjectStoreServer store)
     {
         var bucket = await store.BucketAsync(locked: true);
         await store.AllowAsync(bucket, store.StrangerName, "s3:PutObject", "s3:GetObject", "s3:ListBucket");
+        using var owned = store.Store(bucket, prefix: "backups");
+        await StackMark.ClaimAsync(owned, new("payments", "ledger", "7b6f7c0e", "redis", "1"), null, TimeProvider.System, Token);
         foreach (var _ in Enumerable.Range(0, 3))
         {
             using var early = Run(bucket, null, store.Stranger);

@@ -39,6 +39,7 @@ copy() {
 expire() {
     local keep
     keep=$(about keep "$KEEP_LAST" "$KEEP_DAYS")
+    ((keep > 0)) || return 0
     rest expire --repo1-retention-full-type=count --repo1-retention-full="$keep" || echo "expired=$(reason)" >>"$work/facts"
 }
 

@@ -1,8 +1,8 @@
 """Reads pgBackRest's `info --output=json` from stdin and says what scripts need of it.
 
 facts LABEL             lines of name=value on a backup
-keep LAST DAYS          how many full backups stay: the newest LAST, those of DAYS days and the one before them
-newest                  the archive's folder and the newest file in it
+keep LAST DAYS          how many full backups stay: the newest LAST, those of DAYS days and the one before them; 0: nothing goes now
+newest LABEL            the folder of the archive that a backup's system wrote to last, and the newest file in it
 point LABEL END [TIME]  how a backup is restored: "immediate" (the state at its end), "default" (all that was archived since), or "time"
 """
 import json
@@ -35,12 +35,21 @@ def pick(stanza, label):
     return stop(f"pgBackRest has no backup {label or '(none was named)'}: it has expired, or was removed")
 
 
+# The system whose data a backup or an archive is of. A stack that was built anew has another one, and each restore goes on with that of the data.
+def system(stanza, entry):
+    return next((db["system-id"] for db in stanza.get("db", []) if db["id"] == entry["database"]["id"]), None)
+
+
+def siblings(stanza, backup):
+    return [other for other in stanza["backup"] if system(stanza, other) == system(stanza, backup)]
+
+
 def facts(stanza, label):
     backup = pick(stanza, label)
     if backup.get("error"):
         stop(f"backup {label} is stored, and holds pages whose checksums are wrong: the data of the member that was read is damaged")
     database = next(entry for entry in stanza["db"] if entry["id"] == backup["database"]["id"])
-    first = stanza["backup"][0]
+    first = siblings(stanza, backup)[0]
     return {
         "label": label,
         "type": backup["type"],
@@ -59,25 +68,33 @@ def facts(stanza, label):
     }
 
 
+# The first backups of a system that was built anew may hold nothing: for a while they push out none of the one before.
+GRACE = timedelta(days=7)
+
+
 def keep(stanza, last, days):
     full = [backup["timestamp"]["stop"] for backup in stanza["backup"] if backup["type"] == "full"]
+    mine = siblings(stanza, stanza["backup"][-1])
+    if len(mine) < len(stanza["backup"]) and mine[0]["timestamp"]["stop"] > (datetime.now(timezone.utc) - GRACE).timestamp():
+        return 0
     oldest = (datetime.now(timezone.utc) - timedelta(days=days)).timestamp()
     young = sum(1 for stopped in full if stopped >= oldest)
     # A state of that many days ago is restored from the full backup before it.
     return max(1, last, young + 1 if days > 0 else 0)
 
 
-def newest(stanza):
-    archive = stanza["archive"][-1]
+def newest(stanza, label):
+    backup = pick(stanza, label)
+    archive = [one for one in stanza["archive"] if system(stanza, one) == system(stanza, backup) and one["max"]][-1]
     return f"archive/main/{archive['id']}/{archive['max'][:16]} {archive['max']}"
 
 
 def point(stanza, label, end, wanted):
     backup = pick(stanza, label)
     if wanted is None:
-        return "default" if stanza["backup"][-1]["label"] == label else "immediate"
+        return "default" if siblings(stanza, backup)[-1]["label"] == label else "immediate"
     target = datetime.fromisoformat(wanted.replace("Z", "+00:00")).timestamp()
-    first = next((other for other in stanza["backup"] if other["database"]["id"] == backup["database"]["id"]), backup)
+    first = siblings(stanza, backup)[0]
     if target < backup["timestamp"]["stop"] or target > end:
         stop(f"{wanted} is outside of what can be restored: {moment(first['timestamp']['stop'])} to {moment(end)}, and from backup {label} not before {moment(backup['timestamp']['stop'])}")
     return "time"
@@ -90,7 +107,7 @@ def main(command, *arguments):
     elif command == "keep":
         print(keep(stanza, *map(int, arguments)))
     elif command == "newest":
-        print(newest(stanza))
+        print(newest(stanza, *arguments))
     elif command == "point":
         label, end, *wanted = arguments
         print(point(stanza, label, int(end), wanted[0] if wanted else None))

@@ -17,7 +17,7 @@ fact() {
 # When the newest file of the archive was stored; the store knows whole seconds.
 archived_until() {
     local newest folder file
-    newest=$(about newest)
+    newest=$(about newest "$(fact label)")
     read -r folder file <<<"$newest"
     bash "$scripts/pgbackrest.sh" repo-ls "$folder" --filter="^$file" --output=json --log-level-console=off 2>"$work/log" |
         python3 -c 'import json, sys; print(max(entry["time"] for entry in json.load(sys.stdin).values()) + 1)' || fail "pgbackrest repo-ls: $(reason)"
@@ -49,6 +49,13 @@ forget_target() {
     done
 }
 
+# Where these servers archive, another system may have been the last one: one that was built anew, and stored a backup before this restore. From now
+# on it is this one again, beside it; what is not done here the next backup does.
+archive_on() {
+    [[ $(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf") == "$PGBACKREST_REPO1_PATH" ]] || return 0
+    rest stanza-upgrade --no-online || echo "not-archived=$(reason)"
+}
+
 # Restored servers write a log of their own; it is archived once they archive again. That of a drill is nobody's.
 archiving() {
     if [[ ${DRILL:-} == 1 ]]; then echo off; else echo on; fi
@@ -76,7 +83,7 @@ main() {
     fi
     found+=$'\n'$(state)
     stop_postgres
-    [[ ${DRILL:-} != 1 ]] || check_pages
+    if [[ ${DRILL:-} == 1 ]]; then check_pages; else found+=$'\n'$(archive_on); fi
     outcome exit=0 "label=$(fact label)" "recovered=$how" "$found"
 }
 
