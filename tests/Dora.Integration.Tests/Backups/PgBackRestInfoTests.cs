@@ -84,7 +84,7 @@ public sealed class PgBackRestInfoTests
         var file = Path.GetTempFileName();
         try
         {
-            await File.WriteAllTextAsync(file, new JsonArray(stanza).ToJsonString(), TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(file, new JsonArray(stanza.DeepClone()).ToJsonString(), TestContext.Current.CancellationToken);
             var script = Path.Combine(GoldenFile.RepositoryRoot, "src", "Dora.Engines", "Postgres", "scripts", "pgbackrest-info.py");
             await using var process = new ChildProcess("bash", ["-c", $"python3 {script} {question} <{file}"]);
             await process.EndedAsync(TestContext.Current.CancellationToken);
