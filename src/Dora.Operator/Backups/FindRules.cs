@@ -159,7 +159,7 @@ internal static class FindRules
         private bool Same => Before?.Where == Where && Before.Asked == Asked;
 
         public bool Due(StackObservation observed) =>
-            !Same || Continues || Unfilled(Engine, observed).Any() || (Before!.Reason != Completed && observed.Now >= Before.At + _afterFailure);
+            !Same || (Before!.Reason == Completed ? Continues || Unfilled(Engine, observed).Any() : observed.Now >= Before.At + _afterFailure);
 
         // Another search is another name: what is created twice is refused.
         public string Job(string prefix) => prefix + PodDefaults.Hash(Where, Asked ?? "", Before?.Job ?? "", Before?.At.ToString("O", CultureInfo.InvariantCulture) ?? "")[..8];

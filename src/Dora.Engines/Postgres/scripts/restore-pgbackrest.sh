@@ -53,7 +53,7 @@ forget_target() {
 # on it is this one again, beside it; what is not done here the next backup does.
 archive_on() {
     [[ $(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf") == "$PGBACKREST_REPO1_PATH" ]] || return 0
-    rest stanza-upgrade --no-online || echo "not-archived=$(reason)"
+    rest stanza-upgrade --no-online >&2 || echo "not-archived=$(reason)"
 }
 
 # Restored servers write a log of their own; it is archived once they archive again. That of a drill is nobody's.
