@@ -12,6 +12,7 @@ var root = new RootCommand("Works in pods beside databases, and asks the Kuberne
     BackupCommands.Follow(),
     BackupCommands.Inspect(),
     BackupCommands.Verify(),
+    BackupCommands.Find(),
     StoreCommands.Expire(),
     StoreCommands.Protect(),
     CopyCommand.Create(),

@@ -20,7 +20,9 @@ public sealed record BackupSettings(
     [property: Description("When the newest backup is restored into a throw-away instance, to see whether that works and how long it takes.")]
     DrillSettings? Drills = null,
     [property: ListMap("name"), MaxItems(BackupCopy.Most), Description("Other places that each backup is copied to, sealed as it is; condition BackupCopied says whether they hold the newest.")]
-    IReadOnlyList<BackupCopy>? Copies = null);
+    IReadOnlyList<BackupCopy>? Copies = null,
+    [property: Description("UID of a stack that is gone: this one, of the same name, takes its folder in the bucket over, and that one is refused from then on."), Pattern("^[A-Za-z0-9-]+$"), MaxLength(63)]
+    string? Adopt = null);
 
 /// <summary>A bucket of an object store that speaks S3.</summary>
 [Cel("self.endpoint.startsWith('https://') || (has(self.insecure) && self.insecure)", "endpoint must begin with https://: over http everybody on the way reads the names of the backups and may change answers; insecure: true permits it", FieldPath = ".endpoint")]

@@ -8,7 +8,34 @@ public sealed record BackupsStatus(
     [property: ListMap("engine"), MaxItems(16), Description("One entry for each engine.")]
     IReadOnlyList<EngineBackups>? Engines = null,
     [property: ListMap("name", "engine"), MaxItems(272), Description("One entry for each schedule and engine; that of drills has the name drills.")]
-    IReadOnlyList<ScheduleStatus>? Schedules = null);
+    IReadOnlyList<ScheduleStatus>? Schedules = null,
+    [property: ListMap("engine"), MaxItems(16), Description("When the bucket was last looked through, by engine.")]
+    IReadOnlyList<BackupSearch>? Searches = null);
+
+/// <summary>How the bucket was looked through for backups of one engine.</summary>
+public sealed record BackupSearch(
+    [property: Description("Key under spec.engines."), MaxLength(63)]
+    string Engine,
+    [property: Description("Store, bucket and prefix."), MaxLength(600)]
+    string Where,
+    [property: Description("When.")]
+    DateTimeOffset At,
+    [property: Description("The Job that did it."), MaxLength(63)]
+    string Job,
+    [property: Description("Completed, or why it could not be done."), MaxLength(64)]
+    string Reason,
+    [property: Description("The value of the annotation that asked for it."), MaxLength(63)]
+    string? Asked = null,
+    [property: Description("It goes on before this ID."), MaxLength(40)]
+    string? Next = null,
+    [property: Description("Backups that are too old to be shown.")]
+    int? Older = null,
+    [property: Description("Manifests that could not be read, opened or believed.")]
+    int? Unreadable = null,
+    [property: Description("UID of the stack whose folder it is."), MaxLength(63)]
+    string? Owner = null,
+    [property: Description("What is wrong, and what to do."), MaxLength(ComplianceStackStatus.LongestMessage)]
+    string? Message = null);
 
 /// <summary>Backups and restores of one engine.</summary>
 public sealed record EngineBackups(

@@ -30,7 +30,9 @@ public sealed record ComplianceBackupSpec(
     [property: Description("A run that takes longer is ended, and has failed."), Duration]
     string Deadline = "6h",
     [property: Description("Of type Dump: all of the database, what it consists of without rows (Schema), or rows alone (Data).")]
-    DumpParts Parts = DumpParts.All)
+    DumpParts Parts = DumpParts.All,
+    [property: Description("A backup that is in the bucket already: nothing is run.")]
+    FoundBackup? Found = null)
 {
     /// <summary>Other types hold all.</summary>
     public const string PartsOfDump = "parts other than All belong to type Dump";
@@ -53,6 +55,11 @@ public enum DumpParts
     Data,
 }
 
+/// <summary>A backup that was found in the bucket.</summary>
+public sealed record FoundBackup(
+    [property: Description("Its ID: below the prefix, the folder NAMESPACE/STACK/ENGINE/ID."), Pattern("^[0-9]{8}t[0-9]{6}z-[a-z0-9]+$"), MaxLength(40)]
+    string Id);
+
 /// <summary>How far a run is.</summary>
 [JsonConverter(typeof(EnumNames<RunPhase>))]
 public enum RunPhase
@@ -68,11 +75,14 @@ public enum RunPhase
 
     /// <summary>It has failed, for good.</summary>
     Failed,
+
+    /// <summary>It succeeded, and its data is in the bucket no more.</summary>
+    Gone,
 }
 
 /// <summary>What became of a backup.</summary>
 public sealed record ComplianceBackupStatus(
-    [property: Description("Pending, Running, Succeeded or Failed. Failed is final: create another one.")]
+    [property: Description("Pending, Running, Succeeded or Failed; Gone once the data is in the bucket no more. Failed is final: create another one.")]
     RunPhase Phase = RunPhase.Pending,
     [property: Description("The generation this status was computed from.")]
     long? ObservedGeneration = null,
@@ -116,6 +126,12 @@ public sealed record ComplianceBackupStatus(
     IReadOnlyDictionary<string, string>? ProtectionFacts = null,
     [property: ListMap("name"), MaxItems(16), Description("One entry for each place of spec.backup.copies that it was copied to, or should be.")]
     IReadOnlyList<BackupCopyStatus>? Copies = null,
+    [property: Description("IDs of the backups that were removed after this one."), MaxItems(100), MaxLength(40)]
+    IReadOnlyList<string>? Removed = null,
+    [property: Description("IDs of those that stayed then, where more were removed than can be listed."), MaxItems(100), MaxLength(40)]
+    IReadOnlyList<string>? Stayed = null,
+    [property: Description("When it was seen that its data is gone; the record goes 30 days later.")]
+    DateTimeOffset? GoneAt = null,
     [property: Description("CamelCase: why it is in this phase."), MaxLength(64)]
     string? Reason = null,
     [property: Description("What is wrong, and what to do."), MaxLength(ComplianceStackStatus.LongestMessage)]

@@ -56,6 +56,9 @@ public static class Labels
     /// <summary>Annotation of a stack: any new value has the network tried again.</summary>
     public const string ProbeNetwork = "dora-operator.io/probe-network";
 
+    /// <summary>Annotation of a stack: any new value has the bucket looked through for backups. On a Job: the value it answers.</summary>
+    public const string FindBackups = "dora-operator.io/find-backups";
+
     /// <summary>Annotation of a Job that tries the network: digest of the NetworkPolicies that were in place.</summary>
     public const string NetworkPolicies = "dora-operator.io/network-policies";
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using Dora.Backup.Runs;
 using Dora.Backup.Sets;
 using Dora.Backup.Store;
+using Dora.Backup.Streams;
 
 namespace Dora.Agent.Backups;
 
@@ -30,6 +31,8 @@ internal static class BackupCommands
         async (run, token) =>
         {
             await ClaimAsync(run, token).ConfigureAwait(false);
+            // The tool writes by itself: not before it is known that the folder is this stack's.
+            await run.Stage!.ApproveAsync(token).ConfigureAwait(false);
             var written = await new BackupWriter(run.Store, run.Keys!, TimeProvider.System).RecordAsync(What(run), ended => run.EndedAsync(Timeout.InfiniteTimeSpan, ended), token).ConfigureAwait(false);
             return RunReport.Of(written.Manifest, written.ManifestSha256, written.ManifestVersion);
         });
@@ -87,6 +90,8 @@ internal static class BackupCommands
         Needs.Keys,
         async (run, token) =>
         {
+            if (run.Order.Claims)
+                await ClaimAsync(run, token).ConfigureAwait(false);
             var reader = new BackupReader(run.Store, run.Keys!);
             var manifest = await ManifestAsync(reader, run, token).ConfigureAwait(false);
             if (manifest.Recorded)
@@ -97,8 +102,22 @@ internal static class BackupCommands
             }
 
             await reader.CopyToAsync(manifest, Stream.Null, run.Heartbeat.Beat, token).ConfigureAwait(false);
-            await reader.NoteAsync(manifest, TimeProvider.System, token).ConfigureAwait(false);
+            if (await OwnsAsync(run, token).ConfigureAwait(false))
+                await reader.NoteAsync(manifest, TimeProvider.System, token).ConfigureAwait(false);
             return RunReport.Of(manifest);
+        });
+
+    /// <summary><c>dora-agent find</c>.</summary>
+    public static Command Find() => new RunOptions().Command(
+        "find",
+        "Compare the backups of an engine that the store holds with those that the order names; check the seal of each that is new. Writes nothing.",
+        Needs.Keys,
+        async (run, token) =>
+        {
+            var order = run.Order.Find ?? throw new BadOrderException("find: the order does not say what is known");
+            var mark = await StackMark.ReadAsync(run.Store, StackMark.Name(run.Order.Origin.Namespace, run.Order.Origin.Stack), token).ConfigureAwait(false);
+            var finder = new BackupFinder(new BackupCatalogue(run.Store, run.Keys));
+            return RunReport.Of(await finder.FindAsync(run.Order.Place.EngineFolder, order, mark?.Uid, () => run.Heartbeat.Beat(0), token).ConfigureAwait(false));
         });
 
     /// <summary><c>dora-agent stage</c>.</summary>
@@ -134,8 +153,17 @@ internal static class BackupCommands
 
     private static async Task ClaimAsync(Run run, CancellationToken cancellationToken)
     {
-        await StackMark.ClaimAsync(run.Store, run.Order.Origin, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        await run.ClaimAsync(cancellationToken).ConfigureAwait(false);
         run.Heartbeat.Beat(0);
+    }
+
+    // Whoever only reads may read the folder of another stack, and leaves nothing there.
+    private static async Task<bool> OwnsAsync(Run run, CancellationToken cancellationToken)
+    {
+        if (await StackMark.OwnsAsync(run.Store, run.Order.Origin, cancellationToken).ConfigureAwait(false))
+            return true;
+        run.Log($"the folder of {run.Order.Place.Folder} is that of another stack: nothing is noted there");
+        return false;
     }
 
     private static BackupOrder What(Run run) => new(run.Order.Id, run.Order.Origin, run.Order.Content, run.Order.Facts ?? new Dictionary<string, string>());
@@ -165,9 +193,10 @@ internal static class BackupCommands
     {
         try
         {
-            await reader.NoteAsync(manifest, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+            if (await OwnsAsync(run, cancellationToken).ConfigureAwait(false))
+                await reader.NoteAsync(manifest, TimeProvider.System, cancellationToken).ConfigureAwait(false);
         }
-        catch (StoreException exception)
+        catch (Exception exception) when (exception is StoreException or SealBrokenException)
         {
             run.Log($"that this backup was read whole is not noted in the store: {exception.Message}");
         }

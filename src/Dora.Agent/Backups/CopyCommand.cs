@@ -16,7 +16,7 @@ internal static class CopyCommand
         Needs.Target,
         async (run, token) =>
         {
-            await StackMark.ClaimAsync(run.Target!, run.Order.Origin, TimeProvider.System, token).ConfigureAwait(false);
+            await StackMark.ClaimAsync(run.Target!, run.Order.Origin, run.Order.Adopt, TimeProvider.System, token).ConfigureAwait(false);
             run.Heartbeat.Beat(0);
             var copied = await new BackupCopier(run.Store, run.Target!, TimeProvider.System).CopyAsync(run.Order.Place, run.Order.Copy!.Manifest, run.Heartbeat.Beat, token).ConfigureAwait(false);
             return RunReport.Of(copied.Manifest, copied.ManifestSha256, copied.ManifestVersion) with

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Dora.Backup.Keys;
 using Dora.Backup.Runs;
+using Dora.Backup.Sets;
 using Dora.Backup.Store;
 using Dora.Vault;
 
@@ -150,6 +151,10 @@ internal sealed record Run(RunOrder Order, ObjectStore Store, IKeyWrap? Keys, St
 {
     /// <summary>The store that is copied to, or null.</summary>
     public ObjectStore? Target { get; init; }
+
+    /// <summary>Claims the stack's folder: nobody writes or removes anything in that of another stack.</summary>
+    public Task<StackMark> ClaimAsync(CancellationToken cancellationToken) =>
+        StackMark.ClaimAsync(Store, Order.Origin, Order.Adopt, TimeProvider.System, cancellationToken);
 
     /// <summary>Waits until the tool says how it ended.</summary>
     public Task<IReadOnlyDictionary<string, string>> EndedAsync(TimeSpan patience, CancellationToken cancellationToken) =>

@@ -18,6 +18,9 @@ namespace Dora.Backup.Runs;
 /// <param name="Transit">The key of Vault that wraps data keys; null: keys of a Secret do.</param>
 /// <param name="Checks">Names of the questions that a drill asks: each must be answered as expected.</param>
 /// <param name="Copy">Where else the backup is to be, of a run that copies it.</param>
+/// <param name="Adopt">UID of the stack whose folder this one may take over, or null.</param>
+/// <param name="Find">Of a run that looks for backups: what is known already.</param>
+/// <param name="Claims">Of a run that only reads: whether the folder must be this stack's all the same, because its servers write there next.</param>
 public sealed record RunOrder(
     StoreLocation Store,
     string Id,
@@ -28,7 +31,10 @@ public sealed record RunOrder(
     string TimeZone = "UTC",
     TransitOrder? Transit = null,
     IReadOnlyList<string>? Checks = null,
-    CopyOrder? Copy = null)
+    CopyOrder? Copy = null,
+    string? Adopt = null,
+    FindOrder? Find = null,
+    bool Claims = false)
 {
     /// <summary>The backup's place.</summary>
     [JsonIgnore]

@@ -22,6 +22,9 @@ namespace Dora.Backup.Runs;
 /// <param name="KeyId">Which key sealed the data key.</param>
 /// <param name="Facts">What the engine says of the data.</param>
 /// <param name="Comparison">Of a restore: whether the data is what was backed up.</param>
+/// <param name="Found">What a run found that looked for backups.</param>
+/// <param name="Removed">IDs of the backups that a run removed; null where these are too many to be told.</param>
+/// <param name="Stayed">Then, if these are few: IDs of those that stayed.</param>
 public sealed record RunReport(
     bool Succeeded,
     string Reason,
@@ -37,7 +40,10 @@ public sealed record RunReport(
     string? ManifestVersion = null,
     string? KeyId = null,
     IReadOnlyDictionary<string, string>? Facts = null,
-    Comparison? Comparison = null)
+    Comparison? Comparison = null,
+    FoundPage? Found = null,
+    IReadOnlyList<string>? Removed = null,
+    IReadOnlyList<string>? Stayed = null)
 {
     private const int LongestBytes = 4096;
 
@@ -46,6 +52,18 @@ public sealed record RunReport(
 
     // A letter may take six bytes (\u00e4); the rest of a report has a few hundred.
     private const int LongestMessage = 500;
+
+    /// <summary>Reason of a run that was refused because the folder belongs to another stack.</summary>
+    public const string FolderTaken = $"Store{nameof(Store.StoreProblem.Taken)}";
+
+    /// <summary>How many IDs a report has room for.</summary>
+    public const int MostIds = 100;
+
+    /// <summary>Whether Kubernetes keeps it whole.</summary>
+    public bool Fits() => Bytes().Length <= LongestBytes;
+
+    /// <summary>Of a run that looked for backups.</summary>
+    public static RunReport Of(FoundPage page) => new(true, "Completed", "", Found: page);
 
     /// <summary>Of a backup that is there.</summary>
     public static RunReport Of(BackupManifest manifest, string? sha256 = null, string? version = null)
@@ -101,9 +119,8 @@ public sealed record RunReport(
     /// <summary>The report as bytes that Kubernetes keeps whole.</summary>
     public byte[] Write()
     {
-        var bytes = JsonSerializer.SerializeToUtf8Bytes(this, RunJson.Default.RunReport);
-        if (bytes.Length <= LongestBytes)
-            return bytes;
+        if (Fits())
+            return Bytes();
         // Facts stand in the manifest too; a message says the most at its beginning.
         return (this with { Facts = null, Message = Message.Length > LongestMessage ? Message[..LongestMessage] : Message }).Bytes();
     }

@@ -25,6 +25,15 @@ public sealed partial record BackupPlace(string Namespace, string Stack, string 
     /// <summary>What the names of the objects of all backups of its engine begin with.</summary>
     public string EngineFolder => $"{Namespace}/{Stack}/{Engine}/";
 
+    /// <summary>
+    /// What the folders of an engine's backups begin with: the first digit of their year. What an engine's tool keeps beside them, a hundred thousand files
+    /// perhaps, is never listed.
+    /// </summary>
+    public static string Folders(string engineFolder) => engineFolder + "2";
+
+    /// <summary>The place that the name of a folder tells; null for any other folder.</summary>
+    public static BackupPlace? OfFolder(string name) => OfManifest(name + ManifestFile);
+
     /// <summary>Name of the manifest: a folder without it holds no backup.</summary>
     public string Manifest => Folder + ManifestFile;
 

@@ -126,6 +126,20 @@ public sealed class ObjectStore : IDisposable
         while (request.ContinuationToken is not null);
     }
 
+    /// <summary>Folders in a folder whose names begin so, each with a slash at its end; what is in them is not looked at.</summary>
+    public async IAsyncEnumerable<string> FoldersAsync(string start, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new ListObjectsV2Request { BucketName = Location.Bucket, Prefix = Location.Key(start), Delimiter = "/" };
+        do
+        {
+            var page = await AskAsync("listing", () => _client.ListObjectsV2Async(request, cancellationToken)).ConfigureAwait(false);
+            foreach (var folder in page.CommonPrefixes ?? [])
+                yield return Name(folder);
+            request.ContinuationToken = page.IsTruncated == true ? page.NextContinuationToken : null;
+        }
+        while (request.ContinuationToken is not null);
+    }
+
     /// <summary>Every version of every object whose name begins so, in the order of their names.</summary>
     public async IAsyncEnumerable<ObjectVersion> ListVersionsAsync(string start, [EnumeratorCancellation] CancellationToken cancellationToken)
     {

@@ -27,6 +27,9 @@ public enum StoreProblem
     /// <summary>The object exists already.</summary>
     Exists,
 
+    /// <summary>The folder belongs to another stack.</summary>
+    Taken,
+
     /// <summary>There is no room left.</summary>
     Full,
 

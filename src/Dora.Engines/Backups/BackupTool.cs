@@ -69,6 +69,9 @@ public sealed record LayDownRequest(bool Drill, IReadOnlyDictionary<string, stri
 
     /// <summary>Whether what was committed at just that time or position is left out.</summary>
     public bool Exclusive { get; init; }
+
+    /// <summary>Whether a copy is read, and not the place that the servers write to.</summary>
+    public bool FromCopy { get; init; }
 }
 
 /// <summary>What is loaded into servers that run.</summary>

@@ -99,7 +99,7 @@ internal static class PostgresBackups
     private static string? Login(PostgresPlan plan, string name) => name == PostgresPlan.AppUser ? plan.Names.AppSecret : plan.Roles.FirstOrDefault(role => role.Name == name)?.Secret;
 
     private static ToolContainer LayDown(PostgresPlan plan, LayDownRequest request) =>
-        FromStore(plan, Tool(plan, "restore-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), [.. Target(request), .. request.Drill ? [] : Passwords(plan)]);
+        FromStore(plan, Tool(plan, "restore-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), [.. Target(request), .. request.FromCopy ? [new("FROM_COPY", "1")] : Array.Empty<EnvVar>(), .. request.Drill ? [] : Passwords(plan)]);
 
     private static ToolContainer Inspect(PostgresPlan plan, LayDownRequest request) =>
         FromStore(plan, Tool(plan, "verify-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), [.. Target(request)]);

@@ -34,7 +34,8 @@ internal static class OperatorAccess
         // Created where a restore asks for a new one.
         On(StackResource.Type.Resource, [.. Watch, "create"]),
         On(StackResource.Type.Resource, ["patch"], "status"),
-        On(BackupResource.Type.Resource, [.. Watch, "create"]),
+        // Records of backups whose data is gone are removed after a while.
+        On(BackupResource.Type.Resource, [.. Watch, "create", "delete"]),
         On(BackupResource.Type.Resource, ["patch"], "status"),
         On(RestoreResource.Type.Resource, [.. Watch, "create"]),
         On(RestoreResource.Type.Resource, ["patch"], "status"),

@@ -1,4 +1,5 @@
 using Dora.Api;
+using Dora.Backup.Runs;
 
 namespace Dora.Operator.Backups;
 
@@ -33,19 +34,21 @@ internal static class BackupChores
 
         if (RunEnd.Of(job, observed.Pods) is not { } end)
             return new(status, Again: BackupRules.Look);
-        return new(chore == Expire ? status with { Expiry = Words(end) } : status with { Protection = Found(end), ProtectionFacts = end.Succeeded ? end.Report!.Facts : null });
+        return new(chore == Expire ? status with { Expiry = Words(end), Removed = Told(end.Report?.Removed), Stayed = Told(end.Report?.Stayed) } : status with { Protection = Found(end), ProtectionFacts = end.Succeeded ? end.Report!.Facts : null });
     }
 
     // Only after the newest: what it keeps and removes holds for all.
     private static string? Next(BackupObservation observed, ComplianceBackupStatus status, BackupSettings backup)
     {
-        var done = observed.Siblings.Where(sibling => sibling.Status is { Phase: RunPhase.Succeeded, Id: not null }).ToList();
+        var done = observed.Siblings.Where(sibling => sibling.Spec.Found is null && sibling.Status is { Phase: RunPhase.Succeeded, Id: not null }).ToList();
         if (done.MaxBy(sibling => sibling.Status!.StartedAt)?.Metadata.Uid != observed.Backup.Metadata.Uid)
             return null;
         if (status.Expiry is null && backup.Keep is { Any: true })
             return Expire;
         return status.Protection is null && done.All(sibling => sibling.Status!.Protection is null || sibling.Status.FinishedAt <= status.FinishedAt - _protectEvery) ? Protect : null;
     }
+
+    private static IReadOnlyList<string>? Told(IReadOnlyList<string>? ids) => ids is { Count: > 0 and <= RunReport.MostIds } ? [.. ids.Order(StringComparer.Ordinal)] : null;
 
     /// <summary>What a run that removed others says of itself.</summary>
     public static string Words(RunEnd end) => Cut(end is { Succeeded: true, Report.Facts: { } facts }

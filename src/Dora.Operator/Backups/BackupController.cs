@@ -11,7 +11,8 @@ public sealed partial class BackupController(RunView runs, RunCluster cluster, E
     /// <summary>One pass.</summary>
     public async Task<Reconciled> ReconcileAsync(ObjectKey key, CancellationToken cancellationToken)
     {
-        if (runs.Backup(key) is not { Metadata.DeletionTimestamp: null } backup)
+        // What was found is told by passes over the stack, and starts nothing.
+        if (runs.Backup(key) is not { Metadata.DeletionTimestamp: null, Spec.Found: null } backup)
             return Reconciled.Done;
         var observed = Observe(backup);
         var decision = BackupRules.Decide(observed);

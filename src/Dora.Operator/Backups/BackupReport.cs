@@ -1,4 +1,5 @@
 using Dora.Api;
+using Dora.Backup.Runs;
 using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Stacks;
@@ -14,7 +15,7 @@ internal static class BackupReport
     /// <summary>Entries of the status; null where the stack has no backups.</summary>
     public static BackupsStatus? Entries(StackPlan plan, StackObservation observed) => observed.Stack.Spec.Backup is null
         ? null
-        : new([.. plan.Engines.Select(engine => Entry(engine.Engine.Name, observed))], plan.Schedules.Count > 0 ? plan.Schedules : null);
+        : new([.. plan.Engines.Select(engine => Entry(engine.Engine.Name, observed))], plan.Schedules.Count > 0 ? plan.Schedules : null, plan.Searches.Count > 0 ? plan.Searches : null);
 
     /// <summary>The conditions; none where the stack has no backups.</summary>
     public static IEnumerable<Condition> Judge(StackPlan plan, BackupsStatus? entries, StackObservation observed, IReadOnlyDictionary<string, EngineHealth> health)
@@ -70,6 +71,8 @@ internal static class BackupReport
     {
         if (!Covered(engine))
             return new("StoreUncovered", $"{engine.Name} has no backups: {engine.Cluster.BackupProblem ?? "there is no tool for it as it is set up"}");
+        if (Taken(engine.Name, backup, observed) is { } taken)
+            return taken;
         var limit = Limit(engine.Name, backup, observed);
         if (engine.Entry.BackupAt is not { } at)
             return limit is null ? new("StoreUncovered", $"{engine.Name} has no schedule, and no backup") : new("BackupOverdue", $"{engine.Name} has no backup yet");
@@ -80,6 +83,19 @@ internal static class BackupReport
 
     private static TimeSpan? Limit(string engine, BackupSettings backup, StackObservation observed) =>
         Durations.Parse(backup.Objectives?.FirstOrDefault(objective => objective.Engine == engine)?.Rpo) ?? Usual(engine, backup, observed.Now);
+
+    // The folder is another stack's: the last search saw that, or the last run was refused.
+    private static BackupFinding? Taken(string engine, BackupSettings backup, StackObservation observed)
+    {
+        var (self, adopt) = (observed.Stack.Metadata.Uid, backup.Adopt);
+        var last = observed.Backups.Where(one => one.Spec is { Found: null } && one.Spec.Engine == engine && one.Status?.FinishedAt is not null).MaxBy(one => one.Status!.FinishedAt);
+        if (last?.Status is { Phase: RunPhase.Failed, Reason: RunReport.FolderTaken } failed)
+            return new(RunReport.FolderTaken, $"{engine}: {failed.Message}");
+        // What was stored since is proof enough.
+        return last?.Status?.Phase != RunPhase.Succeeded && observed.Stack.Status?.Backups?.Searches?.FirstOrDefault(search => search.Engine == engine) is { Owner: { } owner, Where: var where } && owner != self && owner != adopt
+            ? new(RunReport.FolderTaken, $"{where} holds backups of {engine} of another stack of this name (UID {owner}): if that stack is gone for good, take its folder over with spec.backup.adopt: {owner}; else give this one another spec.backup.destination.prefix")
+            : null;
+    }
 
     // Without an objective: two turns of its most frequent schedule.
     private static TimeSpan? Usual(string engine, BackupSettings backup, DateTimeOffset now)

@@ -57,7 +57,7 @@ internal static class BackupRules
         return status.Phase switch
         {
             RunPhase.Succeeded => BackupChores.Decide(observed, status) ?? CopyRules.Decide(observed, status) ?? After(observed.Jobs, status, status.FinishedAt, observed.Now),
-            RunPhase.Failed => After(observed.Jobs, status, status.FinishedAt, observed.Now),
+            RunPhase.Failed or RunPhase.Gone => After(observed.Jobs, status, status.FinishedAt, observed.Now),
             RunPhase.Running => Running(observed, status),
             _ => Pending(observed, status),
         };
@@ -145,7 +145,7 @@ internal static class BackupRules
             ManifestSha256 = report.Manifest,
             ManifestVersion = report.ManifestVersion,
             KeyId = report.KeyId,
-            Facts = Facts(report),
+            Facts = Facts(report.Facts),
         });
     }
 
@@ -187,7 +187,7 @@ internal static class BackupRules
         $"{run[..Math.Min(run.Length, 36)].TrimEnd('-', '.')}-{what}-{PodDefaults.Hash(run, what, id)[..8]}".Replace('.', '-');
 
     /// <summary>Facts as status shows them: an old API server takes an empty text for nothing, and refuses it.</summary>
-    public static IReadOnlyDictionary<string, string>? Facts(RunReport? report) => report?.Facts?.Where(fact => fact.Value.Length > 0).ToDictionary();
+    public static IReadOnlyDictionary<string, string>? Facts(IReadOnlyDictionary<string, string>? facts) => facts?.Where(fact => fact.Value.Length > 0).ToDictionary();
 
     /// <summary>A time as status shows it.</summary>
     public static DateTimeOffset Whole(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());

@@ -15,7 +15,7 @@ internal static class CopyQueue
     /// <summary>That which is under way first, then those of the newest backup. What no rule keeps, here or there, is not copied.</summary>
     public static IReadOnlyList<CopyTask> Of(ComplianceStack stack, BackupSettings backup, BackupObservation observed)
     {
-        var done = observed.Siblings.Where(sibling => sibling.Status is { Phase: RunPhase.Succeeded, Id: not null }).OrderByDescending(sibling => sibling.Status!.StartedAt).ThenBy(sibling => sibling.Metadata.Uid, StringComparer.Ordinal).ToList();
+        var done = observed.Siblings.Where(sibling => sibling is { Spec.Found: null, Status: { Phase: RunPhase.Succeeded, Id: not null } }).OrderByDescending(sibling => sibling.Status!.StartedAt).ThenBy(sibling => sibling.Metadata.Uid, StringComparer.Ordinal).ToList();
         var kept = Kept(done, backup.Keep);
         var wanted = backup.Copies!.ToDictionary(copy => copy.Name, copy => copy.Keep is null ? kept : kept.Intersect(Kept(done, copy.Keep)).ToHashSet(StringComparer.Ordinal), StringComparer.Ordinal);
         return

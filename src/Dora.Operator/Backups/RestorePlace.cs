@@ -8,6 +8,10 @@ internal static class RestorePlace
     /// <summary>The stack's backups as seen from there; null: the stack has no such copy, or no backups.</summary>
     public static BackupSettings? Of(RestoreObservation observed) => RunOrders.From(observed.Source?.Spec.Backup, observed.Restore.Spec.Source.Copy);
 
+    /// <summary>Whether a backup was made that could be restored: what is gone from the first place may be in a copy.</summary>
+    public static bool Holds(RestoreObservation observed, ComplianceBackup backup) =>
+        backup.Status is { Id: not null } status && (status.Phase == RunPhase.Succeeded || (status.Phase == RunPhase.Gone && observed.Restore.Spec.Source.Copy is not null));
+
     /// <summary>Whether a backup is there.</summary>
     public static bool Has(RestoreObservation observed, ComplianceBackup backup) =>
         observed.Restore.Spec.Source.Copy is not { } name || (observed.Source?.Spec.Backup?.Copies?.FirstOrDefault(copy => copy.Name == name) is { } place && CopyRules.IsThere(backup.Status, place));

@@ -206,7 +206,7 @@ internal static class RestoreRules
         var end = RunEnd.Of(observed.Job, observed.Pods);
         if (end is null)
             return new(status with { Reason = "Restoring", Message = Doing(spec.Target) }, Again: BackupRules.Look);
-        status = status with { Facts = BackupRules.Facts(end.Report), Comparison = end.Report?.Comparison?.ToString() };
+        status = status with { Facts = BackupRules.Facts(end.Report?.Facts), Comparison = end.Report?.Comparison?.ToString() };
         if (!end.Succeeded)
             return new(Failed(status, end.Reason, !Replaces(observed.Restore) ? end.Message : $"{end.Message}; {spec.Engine} of {TargetName(observed.Restore)} stays stopped: create another ComplianceRestore, or delete this one to start it with what is there", observed.Now));
         return Replaces(observed.Restore) ? new(Begin(status, RestorePhase.Starting, observed), End: observed.Job) : Done(observed, status);
@@ -263,10 +263,16 @@ internal static class RestoreRules
             status.Job!,
             new(StackResource.ApiVersion, RestoreResource.Kind, restore.Metadata.Name!, restore.Metadata.Uid!, Controller: true, BlockOwnerDeletion: false),
             command,
-            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with { Store = RunOrders.Store(RestorePlace.Of(observed)!.Destination), Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null }).Write(),
+            (RunOrders.Of(observed.Source!, restore.Spec.Engine, status.BackupId!, backup.Status!.Content ?? "") with
+            {
+                Store = RunOrders.Store(RestorePlace.Of(observed)!.Destination),
+                Checks = checks.Count > 0 ? [.. checks.Select(check => check.Name)] : null,
+                // Servers that archive by themselves go on where the backup's did: nowhere but in the stack's own folder.
+                Claims = restore.Spec is { Target.Mode: RestoreMode.InPlace, Source.Copy: null } && Tool(observed.To!, backup) is { Streams: false },
+            }).Write(),
             BackupRules.Deadline(restore.Spec.Deadline))
         {
-            Tool = tool?.Invoke(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), source.PointInTime, checks) { Lsn = restore.Spec.Source.Lsn, RestorePoint = restore.Spec.Source.RestorePoint, Exclusive = restore.Spec.Source.Exclusive }),
+            Tool = tool?.Invoke(new(drill, backup.Status.Facts ?? new Dictionary<string, string>(), source.PointInTime, checks) { Lsn = restore.Spec.Source.Lsn, RestorePoint = restore.Spec.Source.RestorePoint, Exclusive = restore.Spec.Source.Exclusive, FromCopy = restore.Spec.Source.Copy is not null }),
             Data = data,
             Drill = drill,
             Checks = checks,

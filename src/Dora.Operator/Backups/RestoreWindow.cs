@@ -26,13 +26,13 @@ internal static partial class RestoreWindow
     public static ComplianceBackup? Choose(RestoreObservation observed, out string problem)
     {
         var spec = observed.Restore.Spec;
-        var usable = WithoutName(observed.Backups.Where(backup => backup.Status is { Phase: RunPhase.Succeeded, Id: not null } && backup.Spec.Engine == spec.Engine && RestorePlace.Has(observed, backup)).ToList());
+        var usable = WithoutName(observed.Backups.Where(backup => RestorePlace.Holds(observed, backup) && backup.Spec.Engine == spec.Engine && RestorePlace.Has(observed, backup)).ToList());
         problem = "";
         if (spec.Source.Backup is { } name)
         {
             var named = observed.Backups.FirstOrDefault(backup => backup.Metadata.Name == name);
             problem = named is null ? $"there is no ComplianceBackup {name} of {spec.Stack} in this namespace" : $"ComplianceBackup {name} is {named.Status?.Phase.ToString() ?? "Pending"}, not Succeeded: {named.Status?.Message}";
-            if (named?.Status is not { Phase: RunPhase.Succeeded, Id: not null })
+            if (named is null || !RestorePlace.Holds(observed, named))
                 return null;
             problem = $"ComplianceBackup {name} is not in copy {spec.Source.Copy}: its status.copies says why";
             return RestorePlace.Has(observed, named) ? named : null;

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Dora.Api;
 using Dora.Engines;
@@ -88,31 +87,9 @@ public sealed partial class RunCluster(KubeClient client, ClusterView view, Heal
 
     /// <summary>Writes a status, if it differs. Bound to the state that it was decided on: a cache may be behind, and a run must not begin twice.</summary>
     /// <returns>Whether it was written.</returns>
-    internal async Task<bool> WriteStatusAsync<T, TStatus>(KubeType<T> type, T value, TStatus? old, TStatus wanted, JsonTypeInfo<TStatus> json, CancellationToken cancellationToken)
+    internal Task<bool> WriteStatusAsync<T, TStatus>(KubeType<T> type, T value, TStatus? old, TStatus wanted, JsonTypeInfo<TStatus> json, CancellationToken cancellationToken)
         where T : class, IKubeObject
-        where TStatus : class
-    {
-        var status = JsonSerializer.SerializeToNode(wanted, json);
-        if (old is not null && StatusComparison.Same(JsonSerializer.SerializeToNode(old, json), status))
-            return false;
-        var meta = value.Metadata;
-        var body = new JsonObject
-        {
-            ["apiVersion"] = type.Resource.ApiVersion,
-            ["kind"] = type.Resource.Kind,
-            ["metadata"] = new JsonObject { ["name"] = meta.Name, ["namespace"] = meta.Namespace, ["uid"] = meta.Uid, ["resourceVersion"] = meta.ResourceVersion },
-            ["status"] = status,
-        };
-        try
-        {
-            await client.ApplyAsync(new(type.Resource, meta.Namespace, meta.Name!, body), new(Force: true, Subresource: "status"), cancellationToken).ConfigureAwait(false);
-            return true;
-        }
-        catch (KubeNotFoundException)
-        {
-            return false;
-        }
-    }
+        where TStatus : class => RunStatus.WriteAsync(client, type, value, old, wanted, json, cancellationToken);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: Job {Job} begins: {Command}")]
     private static partial void LogStart(ILogger logger, string @namespace, string stack, string job, string command);

@@ -34,7 +34,8 @@ internal static class RunOrders
             content,
             Keep: Rules(backup.Keep),
             TimeZone: backup.Keep?.TimeZone ?? "UTC",
-            Transit: Transit(stack.Spec));
+            Transit: Transit(stack.Spec),
+            Adopt: backup.Adopt);
     }
 
     /// <summary>The order of a run that works on a copy.</summary>

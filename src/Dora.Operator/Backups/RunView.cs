@@ -115,8 +115,8 @@ public sealed class RunView
 /// <summary>Which run of an engine goes first. Pure.</summary>
 internal static class RunTurns
 {
-    /// <summary>Whether a backup is not over.</summary>
-    public static bool IsOpen(ComplianceBackup backup) => backup.Status?.Phase is null or RunPhase.Pending or RunPhase.Running;
+    /// <summary>Whether a backup is not over; one that was found never begins.</summary>
+    public static bool IsOpen(ComplianceBackup backup) => backup.Spec.Found is null && backup.Status?.Phase is null or RunPhase.Pending or RunPhase.Running;
 
     /// <summary>Whether a restore is not over.</summary>
     public static bool IsOpen(ComplianceRestore restore) => restore.Status?.Phase is null or (not RestorePhase.Succeeded and not RestorePhase.Failed);

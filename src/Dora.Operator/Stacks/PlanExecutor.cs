@@ -39,11 +39,15 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
                 if (exception is not (KubeAlreadyExistsException or KubeNotFoundException))
                     unprobed = exception.Message;
             }
-            catch (KubeAlreadyExistsException) when (step is PlanStep.BeginRun)
+            catch (KubeAlreadyExistsException) when (step is PlanStep.BeginRun or PlanStep.RunSearch)
             {
                 // An earlier pass made it, and its status was lost.
             }
-            catch (KubeNotFoundException) when (step is PlanStep.Prune or PlanStep.RestartMember or PlanStep.LabelRole or PlanStep.SetOwner or PlanStep.GrowClaim)
+            catch (KubeConflictException) when (step is PlanStep.RecordBackup)
+            {
+                // Somebody wrote to it since it was read: it is read and judged again.
+            }
+            catch (KubeNotFoundException) when (step is PlanStep.Prune or PlanStep.Discard or PlanStep.RestartMember or PlanStep.LabelRole or PlanStep.SetOwner or PlanStep.GrowClaim)
             {
                 // Gone already; the cache will say so.
             }
@@ -203,6 +207,14 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             case PlanStep.BeginRun { Run: ComplianceRestore drill }:
                 LogRun(logger, ns, stack.Metadata.Name, drill.Metadata.Name);
                 return client.CreateAsync(RestoreResource.Type, drill, cancellationToken);
+            case PlanStep.RunSearch search:
+                LogSearch(logger, ns, stack.Metadata.Name, search.Job.Metadata.Name);
+                return SearchAsync(search, cancellationToken);
+            case PlanStep.RecordBackup record:
+                LogRecord(logger, ns, stack.Metadata.Name, record.Backup.Metadata.Name, record.Status.Phase, record.Status.Reason);
+                return Backups.RunStatus.WriteAsync(client, BackupResource.Type, record.Backup, record.Backup.Status, record.Status, ApiJson.Wire.ComplianceBackupStatus, cancellationToken);
+            case PlanStep.Discard done:
+                return client.DeleteAsync(done.Resource, ns, done.Name, new(Uid: done.Uid, Propagation: DeletePropagation.Background), cancellationToken);
             case PlanStep.Command command:
                 LogCommand(logger, ns, stack.Metadata.Name, command.Engine, command.What.Name, command.What.Reason);
                 var engine = plan.Engines.First(engine => engine.Engine.Name == command.Engine);
@@ -211,6 +223,21 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             default:
                 throw new ArgumentException($"unknown step {step.GetType().Name}", nameof(step));
         }
+    }
+
+    // Both may be there already: then an earlier pass made them, of the same order.
+    private async Task SearchAsync(PlanStep.RunSearch search, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await client.CreateAsync(KubeTypes.ConfigMaps, search.Files, cancellationToken).ConfigureAwait(false);
+        }
+        catch (KubeAlreadyExistsException)
+        {
+            // Its name says what is in it.
+        }
+
+        await client.CreateAsync(KubeTypes.Jobs, search.Job, cancellationToken).ConfigureAwait(false);
     }
 
     private async Task ApplyAsync(ComplianceStack stack, PlanStep.Apply apply, CancellationToken cancellationToken)
@@ -266,6 +293,12 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: the time of {Run} has come")]
     private static partial void LogRun(ILogger logger, string? @namespace, string? stack, string? run);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: Job {Job} looks for backups")]
+    private static partial void LogSearch(ILogger logger, string? @namespace, string? stack, string? job);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Backup} is {Phase}: {Reason}")]
+    private static partial void LogRecord(ILogger logger, string? @namespace, string? stack, string? backup, RunPhase phase, string? reason);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Namespace}/{Stack}: {Change} authority {Generation} in {Secret}: {Why}")]
     private static partial void LogAuthority(ILogger logger, string? @namespace, string? stack, AuthorityChange change, string secret, int generation, string why);

@@ -27,6 +27,7 @@ public sealed class StackEvents(EventRecorder recorder)
         foreach (var engine in now.Engines ?? [])
             Engine(stack, stack.Status?.Engines?.FirstOrDefault(status => status.Name == engine.Name), engine);
         Rotations(stack, report);
+        Backups(report);
         foreach (var failure in report.Failures.Where(failure => !failure.Lasting))
             Record(stack, KubeEventType.Warning, failure.Reason, "Command", failure.Message);
     }
@@ -158,6 +159,19 @@ public sealed class StackEvents(EventRecorder recorder)
 
         if (before?.Primary is { } old && now.Primary is { } primary && old != primary)
             Record(stack, KubeEventType.Normal, "PrimaryChanged", "Probe", $"{now.Name}: {primary} takes writes now, {old} did before");
+    }
+
+    private void Backups(ExecutionReport report)
+    {
+        foreach (var (backup, status) in report.Done.OfType<PlanStep.RecordBackup>().Where(step => step.Status.Phase == RunPhase.Gone))
+        {
+            recorder.Record(
+                new(StackResource.ApiVersion, BackupResource.Kind, backup.Metadata.Name, backup.Metadata.Namespace, backup.Metadata.Uid),
+                status.Reason == Operator.Backups.GoneRules.Expired ? KubeEventType.Normal : KubeEventType.Warning,
+                status.Reason!,
+                "Find",
+                status.Message!);
+        }
     }
 
     private void Rotations(ComplianceStack stack, ExecutionReport report)

@@ -28,6 +28,9 @@ public sealed record StackPlan(
     /// <summary>When backups and drills run next.</summary>
     public IReadOnlyList<ScheduleStatus> Schedules { get; init; } = [];
 
+    /// <summary>How the bucket was looked through for backups.</summary>
+    public IReadOnlyList<BackupSearch> Searches { get; init; } = [];
+
     /// <summary>What Vault must be asked about logins; mostly nothing.</summary>
     internal IReadOnlyList<Credentials.Database.LoginQuestion> Questions { get; init; } = [];
 
@@ -154,6 +157,15 @@ public abstract record PlanStep
 
     /// <summary>Creation of a backup or a drill whose time has come; its name says which time.</summary>
     public sealed record BeginRun(IKubeObject Run) : PlanStep;
+
+    /// <summary>Creation of a Job that looks for backups, and of what it mounts; its name says which search it is.</summary>
+    public sealed record RunSearch(ConfigMap Files, Job Job) : PlanStep;
+
+    /// <summary>Writing of what became of a backup, or of what was found.</summary>
+    public sealed record RecordBackup(ComplianceBackup Backup, ComplianceBackupStatus Status) : PlanStep;
+
+    /// <summary>Removal of what is done with: a Job whose findings are kept, the old record of a backup that is gone.</summary>
+    public sealed record Discard(KubeResource Resource, string Name, string Uid) : PlanStep;
 
     /// <summary>Saying something to the servers.</summary>
     public sealed record Command(string Engine, EngineCommand What) : PlanStep;

@@ -34,6 +34,7 @@ public static class StackPlanner
             {
                 // What was missed while nothing could be carried out is caught up.
                 Schedules = observed.Stack.Status?.Backups?.Schedules ?? [],
+                Searches = observed.Stack.Status?.Backups?.Searches ?? [],
                 Questions = questions,
                 Certificates = certificates,
                 Unsigned = free ? [.. Allowed(certificates.Unsigned, []).OfType<PlanStep.WriteCertificate>()] : [],
@@ -66,6 +67,9 @@ public static class StackPlanner
         wanted.UnionWith(access.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
         if (free)
             steps.AddRange(access.Select(manifest => Apply(manifest, observed)).OfType<PlanStep.Apply>());
+        List<string> covered = [.. engines.Where(engine => engine.Cluster.Backups.Count > 0).Select(engine => engine.Engine.Name)];
+        var searches = Backups.FindRules.Of(covered, observed, free && violations.Count == 0);
+        wanted.UnionWith(searches.Wanted);
         if (free)
             steps.InsertRange(0, CertificateSteps(certificates, sound, observed));
         steps.AddRange(given);
@@ -74,12 +78,15 @@ public static class StackPlanner
             steps.AddRange(Prunes(engines, wanted, observed));
         if (free)
             steps.AddRange(Network.ProbeRules.Steps(policies, observed, sound: violations.Count == 0));
-        var schedules = Backups.ScheduleRules.Of([.. engines.Where(engine => engine.Cluster.Backups.Count > 0).Select(engine => engine.Engine.Name)], observed, free && violations.Count == 0);
-        steps.AddRange(schedules.Steps);
+        var schedules = Backups.ScheduleRules.Of(covered, observed, free && violations.Count == 0);
+        steps.AddRange(schedules.Steps.Concat(searches.Steps));
+        if (free)
+            steps.AddRange(Backups.GoneRules.Steps(observed));
         return new(steps, violations, engines)
         {
             Network = new(policies),
             Schedules = schedules.Status,
+            Searches = searches.Searches,
             Certificates = certificates,
             Questions = questions,
             Rotations = free ? Operator.Credentials.Rotation.RotationPlan.Of(engines.Where(engine => sound.Contains(engine.Engine.Name)), observed) : [],

@@ -116,7 +116,7 @@ public static class StackStatus
 
     // A role's label, a look at the network and a certificate that is renewed change nothing that the servers are asked to be.
     private static bool Opens(PlanStep step) => step
-        is not (PlanStep.LabelRole or PlanStep.RunProbe or PlanStep.EndProbe or PlanStep.BeginRun)
+        is not (PlanStep.LabelRole or PlanStep.RunProbe or PlanStep.EndProbe or PlanStep.BeginRun or PlanStep.RunSearch or PlanStep.RecordBackup or PlanStep.Discard)
         and not PlanStep.WriteAuthority { Change: not AuthorityChange.Create }
         and not PlanStep.WriteCertificate { Change: not CertificateChange.Create }
         && !(step is PlanStep.Command command && Transport.EncryptionRules.TakesUpCertificate(command.What));

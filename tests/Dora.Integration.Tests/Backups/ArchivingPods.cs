@@ -35,10 +35,12 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     public static string Repository => "backups/compliance/payments/postgres/pgbackrest";
 
     /// <summary>A backup as a pod makes it; its report. Throws when it failed.</summary>
-    public async Task<BackupDone> BackupAsync(BackupType type)
+    /// <param name="type">What kind.</param>
+    /// <param name="order">What differs in its order.</param>
+    public async Task<BackupDone> BackupAsync(BackupType type, Func<RunOrder, RunOrder>? order = null)
     {
         var id = string.Create(CultureInfo.InvariantCulture, $"20261121t{Interlocked.Increment(ref count):000000}z-a1b2c3");
-        using var run = Run(id);
+        using var run = Run(id, order);
         var tool = Tool(null).Copy(new(Pods.Plan.Names.MemberHost(0), type));
         var code = await RunAsync(run, tool, Pods.Home(0), BackupCommands.Record(), []);
         return new(id, code, run.Report.ToJsonString(), Facts(run));

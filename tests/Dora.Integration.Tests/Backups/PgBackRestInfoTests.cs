@@ -19,6 +19,34 @@ public sealed class PgBackRestInfoTests
     public async Task Full_backups_stay_for_the_rule_that_wants_the_most(int last, int days, string expected) =>
         Assert.Equal(expected, (await SayAsync(Stanza(0, "ok"), $"keep {last} {days}")).Output);
 
+    [Theory]
+    [InlineData(6, "0")]
+    [InlineData(8, "3")]
+    public async Task The_first_backups_of_another_system_push_out_none_for_a_week(int age, string expected)
+    {
+        var stanza = Stanza(0, "ok");
+        stanza["db"] = new JsonArray(new JsonObject { ["id"] = 1, ["system-id"] = 7 }, new JsonObject { ["id"] = 2, ["system-id"] = 8 });
+        foreach (var backup in stanza["backup"]!.AsArray().Where((_, index) => index > 0))
+            backup!["database"]!["id"] = 2;
+        stanza["backup"]![1]!["timestamp"]!["stop"] = TimeProvider.System.GetUtcNow().AddDays(-age).ToUnixTimeSeconds();
+
+        Assert.Equal(expected, (await SayAsync(stanza, "keep 3 0")).Output);
+    }
+
+    [Fact]
+    public async Task What_is_restored_follows_the_archive_of_its_own_system()
+    {
+        var stanza = Stanza(0, "ok");
+        stanza["db"] = new JsonArray([.. ((int[])[7, 8, 7, 8]).Select((system, index) => new JsonObject { ["id"] = index + 1, ["system-id"] = system })]);
+        stanza["backup"]![4]!["database"]!["id"] = 4;
+        stanza["archive"] = new JsonArray([.. ((string[])["A", "B", "C", "D"]).Select((file, index) => new JsonObject { ["id"] = $"15-{index + 1}", ["max"] = new string(file[0], 24), ["database"] = new JsonObject { ["id"] = index + 1 } })]);
+
+        Assert.Equal($"archive/main/15-3/{new string('C', 16)} {new string('C', 24)}", (await SayAsync(stanza, "newest full-20")).Output);
+        Assert.Equal($"archive/main/15-4/{new string('D', 16)} {new string('D', 24)}", (await SayAsync(stanza, "newest full-1")).Output);
+        // The newest of its system goes on with the log, whatever another system stored since.
+        Assert.Equal("default", (await SayAsync(stanza, "point full-2 4000000000")).Output);
+    }
+
     [Fact]
     public async Task A_repository_that_does_not_answer_is_no_empty_one() =>
         Assert.Equal((1, "the repository of pgBackRest cannot be read: other"), await SayAsync(Stanza(99, "other"), "keep 3 0"));
@@ -104,7 +132,7 @@ public sealed class PgBackRestInfoTests
     {
         var folder = Directory.CreateTempSubdirectory("dora-archive-");
         var listed = new JsonObject([.. files.Select(LogFile).Select(file => KeyValuePair.Create($"{file[..16]}/{file}-{new string('a', 40)}.zst", (JsonNode?)new JsonObject { ["time"] = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() }))]);
-        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "list"), listed.ToJsonString(), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "15-1.list"), listed.ToJsonString(), TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "verified"), verified ?? "", TestContext.Current.CancellationToken);
         foreach (var timeline in Enumerable.Range(2, history?.Split('\t').Length / 2 ?? 0))
             await File.WriteAllTextAsync(Path.Combine(folder.FullName, $"0000000{timeline}.history"), history, TestContext.Current.CancellationToken);
@@ -123,7 +151,7 @@ public sealed class PgBackRestInfoTests
         var file = Path.GetTempFileName();
         try
         {
-            await File.WriteAllTextAsync(file, new JsonArray(stanza).ToJsonString(), TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(file, new JsonArray(stanza.DeepClone()).ToJsonString(), TestContext.Current.CancellationToken);
             var script = Path.Combine(GoldenFile.RepositoryRoot, "src", "Dora.Engines", "Postgres", "scripts", "pgbackrest-info.py");
             await using var process = new ChildProcess("bash", ["-c", $"python3 {script} {question} <{file}"]);
             await process.EndedAsync(TestContext.Current.CancellationToken);

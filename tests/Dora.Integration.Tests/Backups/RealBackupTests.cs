@@ -240,13 +240,13 @@ public sealed class RealBackupTests(ObjectStoreServer server)
     public async Task Two_stacks_of_one_name_do_not_share_a_folder()
     {
         using var store = server.Store(await server.BucketAsync());
-        await StackMark.ClaimAsync(store, Origin, TimeProvider.System, Token);
-        await StackMark.ClaimAsync(store, Origin, TimeProvider.System, Token);
+        await StackMark.ClaimAsync(store, Origin, null, TimeProvider.System, Token);
+        await StackMark.ClaimAsync(store, Origin, null, TimeProvider.System, Token);
 
-        var exception = await Assert.ThrowsAsync<StoreException>(() => StackMark.ClaimAsync(store, Origin with { Uid = "other" }, TimeProvider.System, Token));
+        var exception = await Assert.ThrowsAsync<StoreException>(() => StackMark.ClaimAsync(store, Origin with { Uid = "other" }, null, TimeProvider.System, Token));
 
-        Assert.Equal(StoreProblem.Exists, exception.Problem);
-        Assert.Contains("7b6f7c0e", exception.Message, StringComparison.Ordinal);
+        Assert.Equal(StoreProblem.Taken, exception.Problem);
+        Assert.Contains("spec.backup.adopt: 7b6f7c0e", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -23,13 +23,16 @@ public sealed class RealCatalogueTests(ObjectStoreServer server)
         foreach (var hour in Enumerable.Range(0, 20))
             await WriteAsync(store, Id(hour), hour % 2 == 0 ? "redis" : "postgres");
         await store.PutAsync($"{Folder}redis/{Id(23)}/data-00001", new byte[3], Token);
-        await StackMark.ClaimAsync(store, Origin("redis"), TimeProvider.System, Token);
+        await StackMark.ClaimAsync(store, Origin("redis"), null, TimeProvider.System, Token);
 
-        var found = await ReadAsync(store, Folder);
+        // What an engine's tool keeps beside its backups is none.
+        await store.PutAsync($"{Folder}redis/pgbackrest/archive/{Id(22)}/manifest.json", new byte[3], Token);
 
-        Assert.Equal(Enumerable.Range(0, 20).Reverse().Select(Id), found.Select(backup => backup.Place.Id));
+        var found = await ReadAsync(store, Folder + "redis/");
+
+        Assert.Equal(Enumerable.Range(0, 20).Where(hour => hour % 2 == 0).Reverse().Select(Id), found.Select(backup => backup.Place.Id));
         Assert.All(found, backup => Assert.Equal("12", backup.Manifest!.Facts["count:keys"]));
-        Assert.Equal(10, (await ReadAsync(store, Folder + "redis/")).Count);
+        Assert.Equal(10, (await ReadAsync(store, Folder + "postgres/")).Count);
     }
 
     [Fact]
@@ -40,7 +43,7 @@ public sealed class RealCatalogueTests(ObjectStoreServer server)
         await WriteAsync(store, Id(2), "redis");
         await new BackupReader(store, Keys).NoteAsync(written.Manifest, TimeProvider.System, Token);
 
-        var found = await ReadAsync(store, Folder);
+        var found = await ReadAsync(store, Folder + "redis/");
 
         Assert.Null(found[0].VerifiedAt);
         Assert.InRange(DateTimeOffset.UtcNow - found[1].VerifiedAt!.Value, TimeSpan.FromMinutes(-1), TimeSpan.FromMinutes(1));
@@ -57,7 +60,7 @@ public sealed class RealCatalogueTests(ObjectStoreServer server)
         await WriteAsync(store, Id(1), "redis");
         await store.PutAsync($"{Folder}redis/{Id(2)}/manifest.json", System.Text.Encoding.UTF8.GetBytes(text.Length > 0 ? text + "\n" : ""), Token);
 
-        var found = await ReadAsync(store, Folder);
+        var found = await ReadAsync(store, Folder + "redis/");
 
         Assert.Equal([Id(2), Id(1)], found.Select(backup => backup.Place.Id));
         Assert.Null(found[0].Manifest);
@@ -72,7 +75,7 @@ public sealed class RealCatalogueTests(ObjectStoreServer server)
         var written = await WriteAsync(store, Id(1), "redis");
         await store.PutAsync($"{Folder}redis/{Id(2)}/manifest.json", await store.GetAsync(written.Manifest.Place.Manifest, 10_000, Token), Token);
 
-        var found = await ReadAsync(store, Folder);
+        var found = await ReadAsync(store, Folder + "redis/");
 
         Assert.Contains($"is that of {written.Manifest.Place.Folder}", found[0].Problem, StringComparison.Ordinal);
     }
@@ -82,7 +85,7 @@ public sealed class RealCatalogueTests(ObjectStoreServer server)
     {
         using var away = new ObjectStore(new(new("https://127.0.0.1:1"), "bucket"), server.Owner, server.Authority, TimeProvider.System, tries: 0);
 
-        Assert.Equal(StoreProblem.Unreachable, (await Assert.ThrowsAsync<StoreException>(() => ReadAsync(away, Folder))).Problem);
+        Assert.Equal(StoreProblem.Unreachable, (await Assert.ThrowsAsync<StoreException>(() => ReadAsync(away, Folder + "redis/"))).Problem);
     }
 
     private static string Id(int hour) => $"20261121t{hour:D2}0000z-a1b2c3";

@@ -193,10 +193,10 @@ public sealed class RealCopyTests(ObjectStoreServer server)
         Assert.Equal("StoreUntrusted", (string?)another.Report["reason"]);
 
         using var target = Target(second);
-        await StackMark.ClaimAsync(target, Origin with { Uid = "another" }, TimeProvider.System, Token);
+        await StackMark.ClaimAsync(target, Origin with { Uid = "another" }, null, TimeProvider.System, Token);
         using var claimed = Run(first, second);
         await claimed.AgentAsync(CopyCommand.Create(), Token);
-        Assert.Equal("StoreExists", (string?)claimed.Report["reason"]);
+        Assert.Equal("StoreTaken", (string?)claimed.Report["reason"]);
         Assert.Equal([StackMark.Name("payments", "ledger")], await NamesAsync(target));
     }
 

@@ -1,4 +1,5 @@
 using Dora.Agent.Backups;
+using Dora.Backup.Sets;
 using Dora.Backup.Store;
 using Xunit;
 
@@ -42,7 +43,7 @@ public sealed class RealProtectionTests(ObjectStoreServer store)
     public async Task Credentials_that_may_only_write_are_told_from_a_lock()
     {
         var bucket = await store.BucketAsync(locked: true);
-        await store.AllowAsync(bucket, store.StrangerName, "s3:PutObject", "s3:GetObject");
+        await store.AllowAsync(bucket, store.StrangerName, "s3:PutObject", "s3:GetObject", "s3:ListBucket");
         using var run = Run(bucket, null, store.Stranger);
 
         Assert.Equal(0, await run.AgentAsync(StoreCommands.Protect(), Token));
@@ -66,7 +67,9 @@ public sealed class RealProtectionTests(ObjectStoreServer store)
     public async Task What_earlier_tries_left_goes_when_it_may()
     {
         var bucket = await store.BucketAsync(locked: true);
-        await store.AllowAsync(bucket, store.StrangerName, "s3:PutObject", "s3:GetObject");
+        await store.AllowAsync(bucket, store.StrangerName, "s3:PutObject", "s3:GetObject", "s3:ListBucket");
+        using var owned = store.Store(bucket, prefix: "backups");
+        await StackMark.ClaimAsync(owned, new("payments", "ledger", "7b6f7c0e", "redis", "1"), null, TimeProvider.System, Token);
         foreach (var _ in Enumerable.Range(0, 3))
         {
             using var early = Run(bucket, null, store.Stranger);

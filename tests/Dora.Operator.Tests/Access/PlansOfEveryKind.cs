@@ -39,6 +39,7 @@ internal static class PlansOfEveryKind
         steps.AddRange(OfMesh());
         steps.AddRange(OfLogins());
         steps.AddRange(OfSchedules());
+        steps.AddRange(OfLostBackups());
         return steps;
     }
 
@@ -48,6 +49,15 @@ internal static class PlansOfEveryKind
         var world = new Backups.BackupWorld();
         world.Settle();
         return StackPlanner.Plan(world.Observation with { Now = world.Now.AddDays(8) }).Steps;
+    }
+
+    /// <summary>A backup that a run removed, and one that went long ago.</summary>
+    private static IEnumerable<PlanStep> OfLostBackups()
+    {
+        var world = new Backups.BackupWorld();
+        var (old, last) = (Backups.BackupWorld.Stored("old", world.Now.AddDays(-2)), Backups.BackupWorld.Stored("last", world.Now));
+        world.Backups.AddRange([old, last with { Status = last.Status! with { Removed = [old.Status!.Id!] } }, Backups.BackupWorld.Backup("gone", new(RunPhase.Gone, GoneAt: world.Now.AddDays(-31)))]);
+        return StackPlanner.Plan(world.Observation).Steps;
     }
 
     /// <summary>A login that Vault gave.</summary>

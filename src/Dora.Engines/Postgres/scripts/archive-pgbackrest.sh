@@ -29,15 +29,17 @@ stored() {
     bash "$scripts/pgbackrest.sh" "$@" --log-level-console=off --log-level-stderr=error 2>"$work/log" || fail "pgbackrest $1: $(reason)"
 }
 
-# archived: what the archive of the backup's log has, in $work/archive.
+# archived: what the archives of the backup's log have, in $work/archive.
 archived() {
-    local folder name
-    folder=archive/main/$(about archive "$(fact label)")
+    local archives archive name
+    archives=$(about archives "$(fact label)")
     mkdir -p "$work/archive"
-    stored repo-ls "$folder" --recurse --output=json >"$work/archive/list"
-    while read -r name; do
-        stored repo-get "$folder/$name" >"$work/archive/$name"
-    done < <(grep -oE '"[0-9A-F]{8}\.history"' "$work/archive/list" | tr -d '"')
+    for archive in $archives; do
+        stored repo-ls "archive/main/$archive" --recurse --output=json >"$work/archive/$archive.list"
+        while read -r name; do
+            stored repo-get "archive/main/$archive/$name" >"$work/archive/$name"
+        done < <(grep -oE '"[0-9A-F]{8}\.history"' "$work/archive/$archive.list" | tr -d '"')
+    done
 }
 
 # asked COMMAND: what pgbackrest-info.py says of this restore.

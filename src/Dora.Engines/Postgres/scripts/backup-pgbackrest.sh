@@ -39,11 +39,15 @@ copy() {
 expire() {
     local keep
     keep=$(about keep "$KEEP_LAST" "$KEEP_DAYS")
+    ((keep > 0)) || return 0
     rest expire --repo1-retention-full-type=count --repo1-retention-full="$keep" || echo "expired=$(reason)" >>"$work/facts"
 }
 
 main() {
     local label facts
+    # Until the agent has said so, the folder may be that of another stack, whose servers archive there.
+    until [[ -e $STAGE/verdict ]]; do sleep 0.2; done
+    [[ $(cat "$STAGE/verdict") == ok ]] || fail 'the agent could not say that the store is this one'"'"'s'
     stanza
     rest check || fail "pgbackrest check: $(reason)"
     copy || fail "pgbackrest backup: $(reason)"

@@ -1,10 +1,10 @@
 """Reads pgBackRest's `info --output=json` from stdin and says what scripts need of it.
 
 facts LABEL                   lines of name=value on a backup
-keep LAST DAYS                how many full backups stay: the newest LAST, those of DAYS days and the one before them
-archive LABEL                 the archive that a backup's log is in
+keep LAST DAYS                how many full backups stay: the newest LAST, those of DAYS days and the one before them; 0: nothing goes now
+archives LABEL                the archives that a backup's log is in, one in a line
 point LABEL FOLDER [TYPE AT]  how a backup is restored: "immediate" (the state at its end), "default" (all that was archived since), or TYPE (time, lsn
-                              or name). FOLDER holds what `repo-ls --recurse` lists of the archive (list) and its histories (*.history)
+                              or name). FOLDER holds what `repo-ls --recurse` lists of these archives (ARCHIVE.list) and their histories (*.history)
 whole LABEL FOLDER [TYPE AT]  what is wrong with what `verify` (FOLDER/verified) found, of all that this restore reads
 
 What cannot be restored ends with code 3 where the store's content is at fault, with 4 where the question is.
@@ -56,20 +56,24 @@ def pick(stanza, label):
     return stop(f"pgBackRest has no backup {label or '(none was named)'}: it has expired, or was removed", BROKEN)
 
 
-def database(stanza, backup):
-    return next(entry for entry in stanza["db"] if entry["id"] == backup["database"]["id"])
+def database(stanza, entry):
+    return next((db for db in stanza.get("db", []) if db["id"] == entry["database"]["id"]), {})
 
 
-# The oldest backup of the same servers: before its end nothing can be restored.
-def oldest(stanza, backup):
-    return next((other for other in stanza["backup"] if other["database"]["id"] == backup["database"]["id"]), backup)
+# The system whose data a backup or an archive is of. A stack that was built anew has another one, and each restore goes on with that of the data.
+def same(stanza, entry, other):
+    return database(stanza, entry).get("system-id") == database(stanza, other).get("system-id")
+
+
+def siblings(stanza, backup):
+    return [other for other in stanza["backup"] if same(stanza, other, backup)]
 
 
 def facts(stanza, label):
     backup = pick(stanza, label)
     if backup.get("error"):
         stop(f"backup {label} is stored, and holds pages whose checksums are wrong: the data of the member that was read is damaged")
-    servers, first = database(stanza, backup), oldest(stanza, backup)
+    servers, first = database(stanza, backup), siblings(stanza, backup)[0]
     return {
         "label": label,
         "type": backup["type"],
@@ -89,25 +93,36 @@ def facts(stanza, label):
     }
 
 
+# The first backups of a system that was built anew may hold nothing: for a while they push out none of the one before.
+GRACE = timedelta(days=7)
+
+
 def keep(stanza, last, days):
     full = [backup["timestamp"]["stop"] for backup in stanza["backup"] if backup["type"] == "full"]
+    mine = siblings(stanza, stanza["backup"][-1])
+    if len(mine) < len(stanza["backup"]) and mine[0]["timestamp"]["stop"] > (datetime.now(timezone.utc) - GRACE).timestamp():
+        return 0
     oldest_kept = (datetime.now(timezone.utc) - timedelta(days=days)).timestamp()
     young = sum(1 for stopped in full if stopped >= oldest_kept)
     # A state of that many days ago is restored from the full backup before it.
     return max(1, last, young + 1 if days > 0 else 0)
 
 
-def archive(stanza, label):
+# That of the backup, and those that its system wrote to after it had been restored into a stack that was built anew.
+def archives(stanza, label):
     backup = pick(stanza, label)
-    return f"{database(stanza, backup)['version']}-{backup['database']['id']}"
+    own = f"{database(stanza, backup)['version']}-{backup['database']['id']}"
+    more = [one["id"] for one in stanza["archive"] if one["id"] != own and one["max"] and same(stanza, one, backup)]
+    return [own, *more]
 
 
 # Files of the log by name, each with the times at which it was stored: more than one is more than PostgreSQL is given.
 def segments(folder):
     found = {}
-    for path, entry in json.loads((folder / "list").read_text()).items():
-        if match := re.fullmatch(r"[0-9A-F]{16}/([0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?", path):
-            found.setdefault(match[1], []).append(entry["time"])
+    for listed in sorted(folder.glob("*.list")):
+        for path, entry in json.loads(listed.read_text()).items():
+            if match := re.fullmatch(r"[0-9A-F]{16}/([0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?", path):
+                found.setdefault(match[1], []).append(entry["time"])
     return found
 
 
@@ -156,7 +171,7 @@ def hole(backup, entry, what):
 
 
 def default(stanza, label):
-    return "default" if stanza["backup"][-1]["label"] == label else "immediate"
+    return "default" if siblings(stanza, pick(stanza, label))[-1]["label"] == label else "immediate"
 
 
 # The files that a restore reads, in order. Where a time or a name is in the log is known by who has read it: all of it.
@@ -173,7 +188,7 @@ def needed(stanza, label, folder, kind=None, at=None):
 
 def point(stanza, label, folder, kind=None, at=None):
     folder, backup = Path(folder), pick(stanza, label)
-    found, first = segments(folder), oldest(stanza, backup)
+    found, first = segments(folder), siblings(stanza, backup)[0]
     if kind in ("time", "lsn"):
         last = next((entry for entry in reversed(log(folder, backup, found)) if entry in found), None)
         # The store knows whole seconds.
@@ -200,14 +215,14 @@ def whole(stanza, label, folder, kind=None, at=None):
         labels = [label, *(backup.get("reference") or [])]
         problem = next((line for line in said.splitlines() if "INFO: " in line and any(f"{one}/" in line for one in labels)), "no manifest of it can be read")
         stop(f"backup {label}: {problem.split('INFO: ')[-1]}", BROKEN)
-    folder_of_log = archive(stanza, label)
-    bad = set(re.findall(rf"INFO: .*{re.escape(folder_of_log)}/[0-9A-F]{{16}}/([0-9A-F]{{24}})-", said))
+    logs = archives(stanza, label)
+    bad = set(re.findall(rf"INFO: .*(?:{'|'.join(map(re.escape, logs))})/[0-9A-F]{{16}}/([0-9A-F]{{24}})-", said))
     if broken := [entry for entry in needed(stanza, label, folder, kind, at) if entry in bad]:
         hole(backup, broken[0], "not as it was stored")
-    counts = re.search(rf"archiveId: {re.escape(folder_of_log)}, total WAL checked: (\d+), total valid WAL: (\d+)", said)
+    counts = [re.search(rf"archiveId: {re.escape(log)}, total WAL checked: (\d+), total valid WAL: (\d+)", said) for log in logs]
     twice = sum(len(times) for times in segments(folder).values() if len(times) > 1)
     # What is wrong and has no name could be anything.
-    if not counts or int(counts[1]) - int(counts[2]) > len(bad) + twice:
+    if None in counts or sum(int(count[1]) - int(count[2]) for count in counts) > len(bad) + twice:
         stop("the archive of the log holds files that are not as they were stored", BROKEN)
     files = re.search(rf"backup: {re.escape(label)}, status: valid, total files checked: (\d+)", said)
     return f"files={files[1]}"
@@ -219,8 +234,10 @@ def main(command, *arguments):
         print("\n".join(f"{key}={value}" for key, value in facts(stanza, *arguments).items()))
     elif command == "keep":
         print(keep(stanza, *map(int, arguments)))
+    elif command == "archives":
+        print("\n".join(archives(stanza, *arguments)))
     else:
-        print({"archive": archive, "point": point, "whole": whole}[command](stanza, *arguments))
+        print({"point": point, "whole": whole}[command](stanza, *arguments))
 
 
 main(*sys.argv[1:])

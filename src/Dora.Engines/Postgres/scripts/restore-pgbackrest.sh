@@ -41,6 +41,14 @@ forget_target() {
     done
 }
 
+# Where these servers archive, another system may have been the last one: one that was built anew, and stored a backup before this restore. From now
+# on it is this one again, beside it; what is not done here the next backup does. A copy ($FROM_COPY=1) is not where they archive.
+archive_on() {
+    [[ ${FROM_COPY:-} != 1 ]] || return 0
+    [[ $(sed -n 's/^repo1-path=//p' "$scripts/pgbackrest.conf") == "$PGBACKREST_REPO1_PATH" ]] || return 0
+    rest stanza-upgrade --no-online >&2 || echo "not-archived=$(reason)"
+}
+
 # Restored servers write a log of their own; it is archived once they archive again. That of a drill is nobody's.
 archiving() {
     if [[ ${DRILL:-} == 1 ]]; then echo off; else echo on; fi
@@ -66,7 +74,7 @@ main() {
     fi
     found+=$'\n'$(state)
     stop_postgres
-    [[ ${DRILL:-} != 1 ]] || check_pages
+    if [[ ${DRILL:-} == 1 ]]; then check_pages; else found+=$'\n'$(archive_on); fi
     outcome exit=0 "label=$(fact label)" "recovered=$how" "$found"
 }
 
