@@ -2,7 +2,6 @@ using System.Globalization;
 using Dora.Api;
 using Dora.Backup.Runs;
 using Dora.Backup.Sets;
-using Dora.Kubernetes.Model;
 
 namespace Dora.Operator.Backups;
 
