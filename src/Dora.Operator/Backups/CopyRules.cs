@@ -2,8 +2,6 @@ using System.Globalization;
 using Dora.Api;
 using Dora.Backup.Runs;
 using Dora.Backup.Sets;
-using Dora.Engines.Backups;
-using Dora.Kubernetes.Model;
 
 namespace Dora.Operator.Backups;
 
@@ -67,7 +65,7 @@ internal static class CopyRules
     {
         // The words of the last failure stay until it is known whether this one fails too.
         var begun = entry is { At: null } ? entry with { Attempts = entry.Attempts + 1, Reason = Copying, RetryAt = null } : new BackupCopyStatus(copy.Name, Attempts: 1, Reason: Copying);
-        return Start(observed, With(status, begun), copy, begun) with { End = observed.Jobs.FirstOrDefault(job => job.Metadata.DeletionTimestamp is null) };
+        return Start(observed, With(status, begun), copy, begun) with { End = entry is null ? null : observed.Jobs.FirstOrDefault(job => job.Metadata.Name == JobName(observed, status, entry)) };
     }
 
     private static RunDecision<ComplianceBackupStatus> Running(BackupObservation observed, ComplianceBackupStatus status, BackupCopy copy, BackupCopyStatus entry)

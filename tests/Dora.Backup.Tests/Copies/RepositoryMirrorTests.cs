@@ -1,6 +1,5 @@
 using Dora.Backup.Copies;
 using Dora.Backup.Store;
-using Xunit;
 
 namespace Dora.Backup.Tests.Copies;
 

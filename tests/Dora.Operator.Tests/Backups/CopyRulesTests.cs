@@ -188,13 +188,16 @@ public sealed class CopyRulesTests
     [Fact]
     public void The_job_of_a_try_that_failed_goes_with_the_next()
     {
-        var failed = Stored("first");
-        failed = failed with { Status = failed.Status! with { Copies = [new("abroad", Attempts: 1, RetryAt: _world.Now, Reason: "StoreFull", Message: "StoreFull: make room")] } };
-        var old = BackupWorld.Running("old");
+        var first = Stored("first");
+        Assert.Null(BackupRules.Decide(_world.Of(first, BackupWorld.Running("the-backups-own"))).End);
+        var failed = first with { Status = Decide(first).Status };
+        failed = failed with { Status = Ends(failed, BackupWorld.Report(false, "StoreFull", "make room")) };
+        _world.Now = _world.Now.AddMinutes(1);
 
-        var decision = BackupRules.Decide(_world.Of(failed, old));
+        var decision = BackupRules.Decide(_world.Of(failed, BackupWorld.Running(failed.Status!.Job!)));
 
-        Assert.Equal(("old", 2), (decision.End!.Metadata.Name, Entry(decision).Attempts));
+        Assert.Equal((failed.Status.Job, 2), (decision.End!.Metadata.Name, Entry(decision).Attempts));
+        Assert.NotEqual(failed.Status.Job, decision.Start!.Name);
         // Its words stay until it is known how this try ends.
         Assert.Equal("StoreFull: make room", Entry(decision).Message);
     }
