@@ -1,5 +1,4 @@
 using Dora.Api;
-using Dora.Backup.Runs;
 using Dora.Backup.Sets;
 using Dora.Engines;
 using Dora.Engines.Backups;

@@ -1,5 +1,4 @@
 using Dora.Api;
-using Dora.Kubernetes.Model;
 using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Backups;

@@ -6,7 +6,6 @@ using Dora.Api;
 using Dora.Backup.Keys;
 using Dora.Backup.Runs;
 using Dora.Backup.Sets;
-using Dora.Backup.Store;
 using Dora.Engines.Backups;
 using Dora.Integration.Tests.ApiServer;
 using Dora.Integration.Tests.Backups;
