@@ -73,7 +73,7 @@ public sealed class PostgresBackupTests
     {
         var cluster = Engines.Bind("postgres", """{"roles": [{"name": "reports"}, {"name": "nobody", "login": false}], "databases": [{"name": "copy"}, {"name": "reports", "owner": "reports"}, {"name": "closed", "owner": "nobody"}]}""", Stack(Settings));
         var tool = cluster.Backups.Single(other => other.Content == PostgresBackups.Logical);
-        Assert.Equal(["copy", "reports"], tool.Databases);
+        Assert.Equal(["app", "copy", "reports"], tool.Databases);
 
         var load = tool.Load!(new("host", "reports", new Dictionary<string, string> { ["parts"] = "data" }));
         Assert.Equal(("restore-postgres.sh", "payments-postgres-role-reports"), (load.Script, load.Environment.Single(variable => variable.Name == "PGPASSWORD").ValueFrom!.SecretKeyRef!.Name));
