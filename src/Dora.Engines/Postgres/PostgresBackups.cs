@@ -29,7 +29,7 @@ internal static class PostgresBackups
         new(Logical, [BackupType.Dump], request => Dump(plan, request), request => LoadDump(plan, request))
         {
             Load = request => Load(plan, request),
-            Databases = [.. plan.Databases.Where(database => Login(plan, database.Owner) is not null).Select(database => database.Name).Order(StringComparer.Ordinal)],
+            Databases = [.. plan.Databases.Where(database => Login(plan, database.Owner) is not null).Select(database => database.Name).Append(PostgresPlan.AppDatabase).Distinct().Order(StringComparer.Ordinal)],
             Forget = state,
             Ports = [PostgresPlan.Port],
         },
@@ -58,7 +58,7 @@ internal static class PostgresBackups
 
     private static ToolContainer Load(PostgresPlan plan, LoadRequest request)
     {
-        var owner = plan.Databases.Single(database => database.Name == request.Database).Owner;
+        var owner = plan.Databases.FirstOrDefault(database => database.Name == request.Database)?.Owner ?? PostgresPlan.AppUser;
         return Connected(
             plan,
             Tool(plan, "restore-postgres.sh", "count-rows.awk"),

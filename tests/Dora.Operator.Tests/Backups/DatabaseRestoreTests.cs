@@ -58,7 +58,7 @@ public sealed class DatabaseRestoreTests
         { new("dump"), new(RestoreMode.Drill, Database: "copy"), "InvalidSpec", "database is needed with mode Database" },
         { new(), Copy, "InvalidSpec", "give its name in source.backup" },
         { new("whole"), Copy, "NotSupported", "name a backup of type Dump" },
-        { new("dump"), Copy with { Database = "app2" }, "UnknownDatabase", "declare it in spec.engines.postgres.databases, or choose copy" },
+        { new("dump"), Copy with { Database = "app2" }, "UnknownDatabase", "declare it in spec.engines.postgres.databases, or choose app, copy" },
     };
 
     [Theory, MemberData(nameof(Refused))]

@@ -1,6 +1,6 @@
 # Counts the rows of a dump in SQL, those between "COPY table (...) FROM stdin;" and "\.", and hands the dump on when "through" is set. Writes facts
-# into the file "facts": how many tables and rows in all, and of the largest tables how many each.
-through { print }
+# into the file "facts": how many tables and rows in all, and of the largest tables how many each. A schema "there" is not made again.
+through && (within || $0 != "CREATE SCHEMA " there ";") { print }
 !within && /^COPY .* FROM stdin;$/ { table = $2; within = 1; rows[table] += 0; next }
 within && $0 == "\\." { within = 0; next }
 within { rows[table]++; total++ }

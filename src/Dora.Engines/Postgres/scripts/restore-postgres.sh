@@ -45,15 +45,19 @@ empty() {
     ((found == 0)) || fail "database $PGDATABASE holds $found relations already, which are never written over"
 }
 
-# What the operator keeps in each database that the pooler serves is there.
+# What the operator keeps in each database that the pooler serves is there; pg_restore leaves out what a schema holds, and not the schema.
 left_out=()
+there=''
 
 main() {
     local codes=(0 0 0) facts kept
     empty
     kept=$(ask "SELECT to_regnamespace('pooler')") || fail "psql: $(tail -n 1 "$work/log")"
-    [[ -z $kept ]] || left_out=(--exclude-schema=pooler)
-    statements | LC_ALL=C awk -v through=1 -v facts="$work/facts" -f "$(dirname "$0")/count-rows.awk" |
+    if [[ -n $kept ]]; then
+        left_out=(--exclude-schema=pooler)
+        there=pooler
+    fi
+    statements | LC_ALL=C awk -v through=1 -v there="$there" -v facts="$work/facts" -f "$(dirname "$0")/count-rows.awk" |
         psql --no-psqlrc --no-password --quiet --set ON_ERROR_STOP=1 --output /dev/null 2>"$work/log" || codes=("${PIPESTATUS[@]}")
     ((codes[2] == 0)) || fail "psql: $(grep -m 1 ERROR "$work/log" || tail -n 1 "$work/log")"
     approved || fail "the stream broke off: $(tail -n 1 "$work/check")"
