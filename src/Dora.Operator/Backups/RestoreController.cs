@@ -28,6 +28,8 @@ public sealed partial class RestoreController(RunView runs, RunCluster cluster, 
     {
         if (decision.End is { } job)
             await cluster.RemoveAsync(KubeTypes.Jobs.Resource, job.Metadata, cancellationToken).ConfigureAwait(false);
+        foreach (var pod in decision.Release ?? [])
+            await cluster.RemoveAsync(KubeTypes.Pods.Resource, pod.Metadata, cancellationToken).ConfigureAwait(false);
         foreach (var claim in decision.Remove ?? [])
         {
             LogRemove(logger, claim.Metadata.Namespace, observed.Restore.Metadata.Name, claim.Metadata.Name);

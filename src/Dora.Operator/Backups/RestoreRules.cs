@@ -43,6 +43,7 @@ internal sealed record RestoreObservation(
 /// <param name="Start">A Job to create, or null.</param>
 /// <param name="End">A Job to remove, or null.</param>
 /// <param name="Remove">Claims to remove: their data is replaced.</param>
+/// <param name="Release">Pods of runs that are over and still hold these claims: until they go, no claim does.</param>
 /// <param name="Forget">State of the servers outside of their volumes, which goes with these.</param>
 /// <param name="Claim">An empty claim to create, or null.</param>
 /// <param name="Stack">A stack to create, or null.</param>
@@ -53,6 +54,7 @@ internal sealed record RestoreDecision(
     BackupRun? Start = null,
     Job? End = null,
     IReadOnlyList<PersistentVolumeClaim>? Remove = null,
+    IReadOnlyList<Pod>? Release = null,
     IReadOnlyList<(KubeResource Resource, string Name)>? Forget = null,
     PersistentVolumeClaim? Claim = null,
     ComplianceStack? Stack = null,
@@ -231,11 +233,17 @@ internal static class RestoreRules
     {
         var old = observed.Claims.Where(claim => claim.Metadata.Annotation(RestoredFrom) != observed.Restore.Metadata.Uid).ToList();
         if (old.Count > 0)
-            return new(status, Remove: [.. old.Where(claim => claim.Metadata.DeletionTimestamp is null)], Again: BackupRules.Look);
+            return new(status, Remove: [.. old.Where(claim => claim.Metadata.DeletionTimestamp is null)], Release: [.. Holders(observed, old)], Again: BackupRules.Look);
         if (observed.Claims.Count == 0)
             return observed.Workload is { } workload ? new(status, Forget: Tool(observed.To!, Chosen(observed, status)!)?.Forget, Claim: Claim(observed, workload), Again: BackupRules.Look) : new(status with { Message = "waits for the StatefulSet" }, Again: BackupRules.Look);
         return new(status with { Reason = BackupRules.Starting, Message = "lays the data down", Job = BackupRules.JobName(observed.Restore.Metadata.Name!, "restore", status.BackupId!) });
     }
+
+    // The pod of a restore that failed stays for its log, and to Kubernetes what exists uses its claim.
+    private static IEnumerable<Pod> Holders(RestoreObservation observed, IReadOnlyList<PersistentVolumeClaim> claims) => observed.Pods.Where(pod =>
+        pod is { Metadata.DeletionTimestamp: null, Status.Phase: "Succeeded" or "Failed" }
+        && pod.Metadata.Label(BackupPods.RunLabel) is not null
+        && pod.Spec?.Volumes?.Any(volume => claims.Any(claim => claim.Metadata.Name == volume.PersistentVolumeClaim?.ClaimName)) == true);
 
     private static RestoreDecision Done(RestoreObservation observed, ComplianceRestoreStatus status)
     {

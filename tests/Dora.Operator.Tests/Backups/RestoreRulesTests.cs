@@ -102,6 +102,21 @@ public sealed class RestoreRulesTests
         Assert.Null(RestoreRules.Holds("shop", "redis", [BackupWorld.Restore(InPlace, status: failed)]));
     }
 
+    // A claim is not removed while a pod exists that mounts it, and the pod of a failed Job stays for its log.
+    [Fact]
+    public void The_pod_of_a_restore_that_failed_before_holds_no_claim_any_longer()
+    {
+        var status = Verified();
+        _workload = Workload(0);
+        status = Decide(BackupWorld.Restore(InPlace, status: status)).Status;
+        var volumes = new[] { new Volume("data", PersistentVolumeClaim: new("data-shop-redis-0")) };
+        var labels = new Dictionary<string, string> { [BackupPods.RunLabel] = "before-restore-1" };
+        _pod = new(new("before-restore-1-x", "default", Uid: "x", Labels: labels), new([], Volumes: volumes), new("Failed"));
+        Assert.Equal("before-restore-1-x", Assert.Single(Decide(BackupWorld.Restore(InPlace, status: status)).Release!).Metadata.Name);
+        _pod = _pod with { Status = new("Running") };
+        Assert.Empty(Decide(BackupWorld.Restore(InPlace, status: status)).Release!);
+    }
+
     [Fact]
     public void The_servers_stop_then_their_claims_go_then_an_empty_one_is_filled_then_they_start()
     {
@@ -118,6 +133,7 @@ public sealed class RestoreRulesTests
 
         var decision = Decide(BackupWorld.Restore(InPlace, status: status));
         Assert.Equal(3, decision.Remove!.Count);
+        Assert.Empty(decision.Release!);
         Assert.Null(decision.Start);
         _claims.Clear();
         decision = Decide(BackupWorld.Restore(InPlace, status: status));
