@@ -52,6 +52,8 @@ public sealed class BackupFinder(BackupCatalogue catalogue)
         return page;
     }
 
+    private static bool Fit(IReadOnlyDictionary<string, string> facts) => JsonSerializer.SerializeToUtf8Bytes(facts, RunJson.Default.IReadOnlyDictionaryStringString).Length <= LongestFacts;
+
     private static bool Fits(FoundPage page) => RunReport.Of(page).Fits();
 
     private static FoundPage With(FoundPage page, FoundBackup found)
@@ -63,7 +65,8 @@ public sealed class BackupFinder(BackupCatalogue catalogue)
         }
 
         var report = RunReport.Of(manifest, found.ManifestSha256);
-        var facts = JsonSerializer.SerializeToUtf8Bytes(manifest.Facts, RunJson.Default.IReadOnlyDictionaryStringString).Length <= LongestFacts ? manifest.Facts : null;
+        // What was counted of each table is in the manifest; what a backup is must be told.
+        var facts = Fit(manifest.Facts) ? manifest.Facts : manifest.Facts.Where(fact => !fact.Key.StartsWith("count:", StringComparison.Ordinal) && !fact.Key.StartsWith("digest:", StringComparison.Ordinal)).ToDictionary(StringComparer.Ordinal) is var rest && Fit(rest) ? rest : null;
         return page with
         {
             Backups = [.. page.Backups, new(manifest.Id, manifest.Content, manifest.StartedAt, manifest.FinishedAt, manifest.Objects.Count, found.ManifestSha256!, manifest.Key.Id, report.PlainBytes, report.StoredBytes, found.VerifiedAt, facts)],

@@ -85,7 +85,7 @@ internal static class FindRules
         foreach (var entry in page.Backups)
         {
             var known = Mine(search.Engine, observed).FirstOrDefault(backup => backup.Status?.Id == entry.Id || backup.Spec.Found?.Id == entry.Id);
-            if (known is null && Object(search.Engine, entry.Id, observed.Stack) is var made && observed.Backups.All(backup => backup.Metadata.Name != made.Metadata.Name))
+            if (known is null && Object(search.Engine, entry, observed.Stack) is var made && observed.Backups.All(backup => backup.Metadata.Name != made.Metadata.Name))
                 yield return new PlanStep.BeginRun(made);
             else if (known is { Spec.Found: not null, Status: null } or { Status: { Phase: RunPhase.Gone, Reason: Missing } })
                 yield return new PlanStep.RecordBackup(known, Status(known, entry, observed.Stack));
@@ -111,14 +111,19 @@ internal static class FindRules
     };
 
     // As a schedule makes them: they belong to nobody, and outlive the stack.
-    private static ComplianceBackup Object(string engine, string id, ComplianceStack stack) => new(
-        new(Name: $"{stack.Metadata.Name}-{engine}-{id}", Namespace: stack.Metadata.Namespace, Labels: new Dictionary<string, string>
+    private static ComplianceBackup Object(string engine, FoundEntry entry, ComplianceStack stack) => new(
+        new(Name: $"{stack.Metadata.Name}-{engine}-{entry.Id}", Namespace: stack.Metadata.Namespace, Labels: new Dictionary<string, string>
         {
             [Labels.Stack] = stack.Metadata.Name!,
             [Labels.Engine] = engine,
             [Labels.ManagedBy] = Labels.ManagedByValue,
         }),
-        new(stack.Metadata.Name!, engine, Found: new(id)));
+        Dumped(new(stack.Metadata.Name!, engine, Found: new(entry.Id)), entry.Facts));
+
+    // What holds one database, or a part of one, never stands for all data.
+    private static ComplianceBackupSpec Dumped(ComplianceBackupSpec spec, IReadOnlyDictionary<string, string>? facts) => facts?.GetValueOrDefault("database") is { Length: > 0 } database
+        ? spec with { Type = BackupType.Dump, Database = database, Parts = Enum.TryParse<DumpParts>(facts.GetValueOrDefault("parts"), ignoreCase: true, out var parts) ? parts : DumpParts.All }
+        : spec;
 
     private static ComplianceBackupStatus Status(ComplianceBackup backup, FoundEntry entry, ComplianceStack stack)
     {

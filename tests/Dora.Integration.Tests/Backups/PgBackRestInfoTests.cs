@@ -37,14 +37,18 @@ public sealed class PgBackRestInfoTests
     public async Task What_is_restored_follows_the_archive_of_its_own_system()
     {
         var stanza = Stanza(0, "ok");
-        stanza["db"] = new JsonArray([.. ((int[])[7, 8, 7, 8]).Select((system, index) => new JsonObject { ["id"] = index + 1, ["system-id"] = system })]);
+        stanza["db"] = new JsonArray([.. ((int[])[7, 8, 7, 8]).Select((system, index) => new JsonObject { ["id"] = index + 1, ["version"] = "15", ["system-id"] = system })]);
         stanza["backup"]![4]!["database"]!["id"] = 4;
         stanza["archive"] = new JsonArray([.. ((string[])["A", "B", "C", "D"]).Select((file, index) => new JsonObject { ["id"] = $"15-{index + 1}", ["max"] = new string(file[0], 24), ["database"] = new JsonObject { ["id"] = index + 1 } })]);
 
-        Assert.Equal($"archive/main/15-3/{new string('C', 16)} {new string('C', 24)}", (await SayAsync(stanza, "newest full-20")).Output);
-        Assert.Equal($"archive/main/15-4/{new string('D', 16)} {new string('D', 24)}", (await SayAsync(stanza, "newest full-1")).Output);
+        Assert.Equal("15-1\n15-3", (await SayAsync(stanza, "archives full-20")).Output);
+        Assert.Equal("15-4\n15-2", (await SayAsync(stanza, "archives full-1")).Output);
         // The newest of its system goes on with the log, whatever another system stored since.
-        Assert.Equal("default", (await SayAsync(stanza, "point full-2 4000000000")).Output);
+        var folder = Directory.CreateTempSubdirectory("dora-archive-");
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "15-1.list"), new JsonObject { [$"0000000100000000/{LogFile("00000001/03")}-{new string('a', 40)}.zst"] = new JsonObject { ["time"] = 4000000000 } }.ToJsonString(), TestContext.Current.CancellationToken);
+        Assert.Equal("default", (await SayAsync(stanza, $"point full-2 {folder.FullName}")).Output);
+        Assert.Equal("immediate", (await SayAsync(stanza, $"point full-20 {folder.FullName}")).Output);
+        folder.Delete(recursive: true);
     }
 
     [Fact]
@@ -53,7 +57,7 @@ public sealed class PgBackRestInfoTests
 
     [Fact]
     public async Task A_backup_that_has_expired_is_named() =>
-        Assert.Equal((3, "pgBackRest has no backup 20200101-000000F: it has expired, or was removed"), await SayAsync(Stanza(0, "ok"), "archive 20200101-000000F"));
+        Assert.Equal((3, "pgBackRest has no backup 20200101-000000F: it has expired, or was removed"), await SayAsync(Stanza(0, "ok"), "archives 20200101-000000F"));
 
     [Fact]
     public async Task Damaged_pages_are_no_success() =>

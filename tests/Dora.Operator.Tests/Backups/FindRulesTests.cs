@@ -46,6 +46,15 @@ public sealed class FindRulesTests
     }
 
     [Fact]
+    public void A_dump_of_one_database_does_not_stand_for_all_data()
+    {
+        _world.Settle();
+        _world.End(new FoundPage([FindWorld.Entry(One) with { Facts = new Dictionary<string, string> { ["database"] = "orders", ["parts"] = "data" } }], []));
+        _world.Settle();
+        Assert.Equal((BackupType.Dump, "orders", DumpParts.Data), (_world.Named(One).Spec.Type, _world.Named(One).Spec.Database, _world.Named(One).Spec.Parts));
+    }
+
+    [Fact]
     public void What_is_an_object_already_is_told_to_the_Job_and_not_made_twice()
     {
         _world.World.Backups.Add(BackupWorld.Stored("mine", _world.World.Now.AddHours(-1)));

@@ -112,7 +112,7 @@ def keep(stanza, last, days):
 def archives(stanza, label):
     backup = pick(stanza, label)
     own = f"{database(stanza, backup)['version']}-{backup['database']['id']}"
-    more = [one["id"] for one in stanza["archive"] if one["id"] != own and one["max"] and same(stanza, one, backup)]
+    more = [one["id"] for one in stanza.get("archive", []) if one["id"] != own and one["max"] and same(stanza, one, backup)]
     return [own, *more]
 
 
