@@ -27,7 +27,7 @@ public sealed class BackupRebuildTests(Cluster cluster) : IAsyncLifetime
         var found = await FoundAsync(backup.Status!.Id!);
         Assert.Equal((RunPhase.Succeeded, backup.Status.ManifestSha256), (found.Status!.Phase, found.Status.ManifestSha256));
         var taken = await cluster.UntilAsync(
-            StackResource.Type, "phoenix", now => now.Status?.Conditions.Find(ConditionTypes.BackupFresh)?.Reason == "FolderTaken", _patience, "told whose folder it is");
+            StackResource.Type, "phoenix", now => now.Status?.Conditions.Find(ConditionTypes.BackupFresh)?.Reason == "StoreTaken", _patience, "told whose folder it is");
         Assert.Contains($"spec.backup.adopt: {first.Metadata.Uid}", taken.Status!.Conditions.Find(ConditionTypes.BackupFresh)!.Message, StringComparison.Ordinal);
 
         await cluster.PatchSpecAsync("phoenix", $"{{backup: {{adopt: {first.Metadata.Uid}}}}}");
