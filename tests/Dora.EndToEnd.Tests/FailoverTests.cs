@@ -1,4 +1,3 @@
-using Dora.Api;
 using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
