@@ -135,7 +135,8 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     /// <summary>Closes the log's file and waits until it is in the store.</summary>
     public async Task ArchiveAsync()
     {
-        var file = (string)(await AskAsync("SELECT pg_walfile_name(pg_switch_wal())"))!;
+        // A file in which nothing was written is not switched, and not archived.
+        var file = (string)(await AskAsync("SELECT pg_walfile_name(pg_switch_wal()) FROM pg_create_restore_point('archived')"))!;
         await ChildProcess.UntilAsync(async () => (string?)await AskAsync("SELECT last_archived_wal FROM pg_stat_archiver"), archived => string.CompareOrdinal(archived, file) >= 0, TimeSpan.FromSeconds(180), Token);
     }
 

@@ -267,10 +267,11 @@ public sealed partial class RealPgBackRestTests(ArchivingPods pods) : IClassFixt
         Assert.Equal(expected, await pods.AskAsync(Digest));
         // What it writes on its new timeline is archived too, and the next backup builds on it.
         await pods.AskAsync("INSERT INTO orders VALUES (10002, 'after the restore')");
+        var position = ((NpgsqlLogSequenceNumber)(await pods.AskAsync("SELECT pg_current_wal_lsn()"))!).ToString();
         await pods.ArchiveAsync();
         await SucceedAsync(BackupType.Incremental);
         // And the log is followed from the old timeline onto the new one.
-        var across = await pods.InspectAsync(backup, new(Drill: false, Nothing) { Lsn = ((NpgsqlLogSequenceNumber)(await pods.AskAsync("SELECT pg_current_wal_lsn()"))!).ToString() });
+        var across = await pods.InspectAsync(backup, new(Drill: false, Nothing) { Lsn = position });
         Assert.True(across.Code == 0, across.Report);
     }
 
