@@ -171,6 +171,8 @@ internal static class BackupCommands
     // Tells a tool that stores data by itself what was written down of it.
     private static async Task<BackupManifest> ToldAsync(BackupReader reader, Run run, string other, CancellationToken cancellationToken)
     {
+        if (run.Order.Claims)
+            await ClaimAsync(run, cancellationToken).ConfigureAwait(false);
         var manifest = await ManifestAsync(reader, run, cancellationToken).ConfigureAwait(false);
         if (!manifest.Recorded)
             throw new BadOrderException($"the data of {manifest.Id} went through the agent: use dora-agent {other}");

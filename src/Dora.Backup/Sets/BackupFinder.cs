@@ -52,6 +52,9 @@ public sealed class BackupFinder(BackupCatalogue catalogue)
         return page;
     }
 
+    private static Dictionary<string, string> Uncounted(IReadOnlyDictionary<string, string> facts) =>
+        facts.Where(fact => !fact.Key.StartsWith("count:", StringComparison.Ordinal) && !fact.Key.StartsWith("digest:", StringComparison.Ordinal)).ToDictionary(StringComparer.Ordinal);
+
     private static bool Fit(IReadOnlyDictionary<string, string> facts) => JsonSerializer.SerializeToUtf8Bytes(facts, RunJson.Default.IReadOnlyDictionaryStringString).Length <= LongestFacts;
 
     private static bool Fits(FoundPage page) => RunReport.Of(page).Fits();
@@ -66,7 +69,7 @@ public sealed class BackupFinder(BackupCatalogue catalogue)
 
         var report = RunReport.Of(manifest, found.ManifestSha256);
         // What was counted of each table is in the manifest; what a backup is must be told.
-        var facts = Fit(manifest.Facts) ? manifest.Facts : manifest.Facts.Where(fact => !fact.Key.StartsWith("count:", StringComparison.Ordinal) && !fact.Key.StartsWith("digest:", StringComparison.Ordinal)).ToDictionary(StringComparer.Ordinal) is var rest && Fit(rest) ? rest : null;
+        var facts = Fit(manifest.Facts) ? manifest.Facts : Uncounted(manifest.Facts) is { Count: > 0 } rest && Fit(rest) ? rest : null;
         return page with
         {
             Backups = [.. page.Backups, new(manifest.Id, manifest.Content, manifest.StartedAt, manifest.FinishedAt, manifest.Objects.Count, found.ManifestSha256!, manifest.Key.Id, report.PlainBytes, report.StoredBytes, found.VerifiedAt, facts)],

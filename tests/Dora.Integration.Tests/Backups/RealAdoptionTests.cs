@@ -87,6 +87,8 @@ public sealed class RealAdoptionTests(ObjectStoreServer server)
         Assert.Equal("StoreTaken", await RunAsync(bucket, StoreCommands.Expire(), "new"));
         Assert.Equal("StoreTaken", await RunAsync(bucket, StoreCommands.Protect(), "new"));
         Assert.Equal("StoreTaken", await RunAsync(bucket, BackupCommands.Verify(), "new", claims: true));
+        Assert.Equal("StoreTaken", await RunAsync(bucket, BackupCommands.Inspect(), "new", claims: true));
+        Assert.Equal("StoreTaken", await RunAsync(bucket, BackupCommands.Follow(), "new", claims: true));
 
         using var run = Run(bucket, "20261121t030000z-aaaaaa", "new");
         Assert.Equal(0, await run.AgentAsync(BackupCommands.Verify(), Token));

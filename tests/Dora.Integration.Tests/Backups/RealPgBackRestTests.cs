@@ -159,7 +159,7 @@ public sealed partial class RealPgBackRestTests(ArchivingPods pods) : IClassFixt
         Assert.Equal("default", inspected.Facts["restores"]);
         Assert.True(int.Parse(inspected.Facts["files"], CultureInfo.InvariantCulture) > 900);
         using var client = pods.Store.Client();
-        await client.GetObjectMetadataAsync(pods.Bucket, $"backups/payments/ledger/postgres/{increment.Id}/verified.json", Token);
+        await client.GetObjectMetadataAsync(pods.Bucket, $"backups/compliance/payments/postgres/{increment.Id}/verified.json", Token);
     }
 
     [Fact]

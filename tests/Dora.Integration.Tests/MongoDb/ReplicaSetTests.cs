@@ -33,7 +33,7 @@ public sealed class ReplicaSetTests : IAsyncLifetime
         await ConvergeAsync(Plan(new(Instances: 3)));
         var before = _set.Commands.Count;
         await ConvergeAsync(Plan(new(Instances: 3)));
-        string[] questions = ["admin.buildInfo", "admin.serverStatus", "admin.replSetGetConfig", "admin.replSetGetStatus", "admin.getParameter", "admin.getDefaultRWConcern", "admin.usersInfo", "admin.rolesInfo"];
+        string[] questions = ["admin.buildInfo", "admin.serverStatus", "admin.dbStats", "admin.replSetGetConfig", "admin.replSetGetStatus", "admin.getParameter", "admin.getDefaultRWConcern", "admin.usersInfo", "admin.rolesInfo"];
         Assert.Empty(_set.Commands.Skip(before).Except(questions));
     }
 
