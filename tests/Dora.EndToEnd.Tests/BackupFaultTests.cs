@@ -38,7 +38,7 @@ public sealed class BackupFaultTests(Cluster cluster) : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("agent", RunPhase.Failed)]
+    [InlineData("agent", RunPhase.Failed, Explicit = true)]
     [InlineData("operator", RunPhase.Succeeded, Explicit = true)]
     [InlineData("store", RunPhase.Failed, Explicit = true)]
     [InlineData("database", null, Explicit = true)]

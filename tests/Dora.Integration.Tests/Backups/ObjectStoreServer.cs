@@ -111,3 +111,10 @@ public sealed class ObjectStoreTests : Xunit.ICollectionFixture<ObjectStoreServe
 {
     public const string Name = "object store";
 }
+
+/// <summary>Tests of pgBackRest take long, and have a store of their own: they run beside the others.</summary>
+[Xunit.CollectionDefinition(Name)]
+public sealed class ArchiveStoreTests : Xunit.ICollectionFixture<ObjectStoreServer>
+{
+    public const string Name = "archive store";
+}

@@ -9,7 +9,7 @@ using Xunit;
 namespace Dora.Integration.Tests.Backups;
 
 /// <summary>PostgreSQL under Patroni is backed up by pgBackRest into a real object store, and restored: whole, to a point in time, in drills.</summary>
-[Collection(ObjectStoreTests.Name)]
+[Collection(ArchiveStoreTests.Name)]
 public sealed partial class RealPgBackRestTests(ArchivingPods pods) : IClassFixture<ArchivingPods>
 {
     private const string Digest = "SELECT count(*) || ' ' || coalesce(md5(string_agg(o::text, '|' ORDER BY id)), '') FROM orders o";

@@ -9,7 +9,7 @@ namespace Dora.Integration.Tests.Backups;
 /// A cluster that was built anew archives beside what the one before it archived, once it took the folder over; and the data of that one is restored
 /// into it, with all of its log.
 /// </summary>
-[Collection(ObjectStoreTests.Name)]
+[Collection(ArchiveStoreTests.Name)]
 public sealed class RealRebuiltPgBackRestTests(ArchivingPods pods) : IClassFixture<ArchivingPods>
 {
     private const string Digest = "SELECT count(*) || ' ' || coalesce(md5(string_agg(o::text, '|' ORDER BY id)), '') FROM orders o";
