@@ -52,7 +52,7 @@ public sealed class PodBenchmark(Cluster cluster)
             await writer.StopAsync();
             await _shared.ReadyAsync();
             Assert.Empty(writer.Acknowledged.Except(await read(run)));
-            seconds.Add(writer.Outage.TotalSeconds);
+            seconds.Add((JsonNode)writer.Outage.TotalSeconds);
         }
 
         return seconds;
