@@ -13,7 +13,7 @@ internal static class RedisConfig
         {
             ["redis.conf"] = Server(plan),
             ["common.sh"] = plan.Names.Encrypted ? Script("common.sh") + Script("common-tls.sh") : Script("common.sh"),
-            ["start-redis.sh"] = Script(cluster ? "start-cluster.sh" : "start-redis.sh"),
+            ["start-redis.sh"] = cluster ? StartCluster(plan) : Script("start-redis.sh"),
             ["ready.sh"] = Script(cluster ? "ready-cluster.sh" : plan.Names.Release.AsksEverySentinel ? "ready.sh" : "ready-2026.11.sh"),
             ["alive.sh"] = Script("alive.sh"),
             ["stop-redis.sh"] = Script(cluster ? "stop-cluster.sh" : "stop-redis.sh"),
@@ -93,13 +93,15 @@ internal static class RedisConfig
         }
     }
 
+    private static string StartCluster(RedisPlan plan) =>
+        plan.Names.Release.KeepsFollowers ? BeforeServer("start-cluster.sh", "exec redis-server", "start-cluster-followed.sh") : Script("start-cluster.sh");
+
     // Its file lies on the volume and is written once; what concerns TLS is written into it at every start.
-    private static string StartSentinel(RedisPlan plan)
-    {
-        const string last = "exec redis-sentinel";
-        var script = Script("start-sentinel.sh");
-        return plan.Names.Encrypted ? script.Replace(last, $"{Script("sentinel-tls.sh")}{last}", StringComparison.Ordinal) : script;
-    }
+    private static string StartSentinel(RedisPlan plan) =>
+        plan.Names.Encrypted ? BeforeServer("start-sentinel.sh", "exec redis-sentinel", "sentinel-tls.sh") : Script("start-sentinel.sh");
+
+    // A script with a part of another version's before its last line.
+    private static string BeforeServer(string script, string last, string part) => Script(script).Replace(last, $"{Script(part)}{last}", StringComparison.Ordinal);
 
     private static string Sentinel(RedisPlan plan) => string.Join('\n',
     [

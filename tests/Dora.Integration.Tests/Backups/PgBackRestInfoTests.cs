@@ -112,6 +112,24 @@ public sealed class PgBackRestInfoTests
     public async Task Only_what_says_that_all_is_valid_is_taken_for_that(string backup, string log, string line, int expected) =>
         Assert.Equal(expected, (await PointAsync("full-1", "", ["00000001/03", "00000001/04"], verified: $"{line}\n  archiveId: 15-1, {log}\n  {backup}\n")).Code);
 
+    // pgBackRest says "valid" of what builds on a broken file, where it reads that one later.
+    [Theory]
+    [InlineData("invalid checksum 'full-3/pg_data/base/1/1259.zst'", true, 3)]
+    [InlineData("invalid result full-3/pg_data/base/1/1259.zst: [29] raised from local-3 protocol: zst error", true, 3)]
+    [InlineData("file missing 'full-3/pg_data/base/1/1260.zst'", true, 0)]
+    [InlineData("file missing 'full-3/pg_data/base/1/1260.zst'", false, 3)]
+    [InlineData("file missing 'full-7/pg_data/base/1/1259.zst'", true, 0)]
+    public async Task A_broken_file_of_another_backup_counts_where_this_one_builds_on_it(string line, bool manifest, int expected)
+    {
+        const string Manifest = """
+            [target:file]
+            pg_data/base/1/1259={"bni":2,"reference":"full-3","size":8192}
+            pg_data/base/1/1260={"bni":1,"size":8192}
+            """;
+        const string Valid = "  archiveId: 15-1, total WAL checked: 2, total valid WAL: 2\n  backup: full-1, status: valid, total files checked: 9\n";
+        Assert.Equal(expected, (await PointAsync("full-1", "", ["00000001/03", "00000001/04"], verified: $"P01   INFO: {line}\n{Valid}", manifest: manifest ? Manifest : null)).Code);
+    }
+
     private static JsonObject Stanza(int code, string message, bool damaged = false) => new()
     {
         ["name"] = "main",
@@ -122,6 +140,7 @@ public sealed class PgBackRestInfoTests
             ["label"] = $"full-{age}",
             ["type"] = "full",
             ["error"] = damaged,
+            ["reference"] = age == 1 ? new JsonArray("full-3") : null,
             ["database"] = new JsonObject { ["id"] = 1 },
             ["archive"] = new JsonObject { ["start"] = LogFile("00000001/03"), ["stop"] = LogFile("00000001/03") },
             ["lsn"] = new JsonObject { ["start"] = "0/3000028", ["stop"] = "0/3000100" },
@@ -132,12 +151,14 @@ public sealed class PgBackRestInfoTests
     // A file of the log, by its timeline and number.
     private static string LogFile(string file) => $"{file[..8]}00000000000000{file[9..]}";
 
-    private static async Task<(int Code, string Output)> PointAsync(string label, string target, string[] files, string? history = null, string? verified = null)
+    private static async Task<(int Code, string Output)> PointAsync(string label, string target, string[] files, string? history = null, string? verified = null, string? manifest = null)
     {
         var folder = Directory.CreateTempSubdirectory("dora-archive-");
         var listed = new JsonObject([.. files.Select(LogFile).Select(file => KeyValuePair.Create($"{file[..16]}/{file}-{new string('a', 40)}.zst", (JsonNode?)new JsonObject { ["time"] = TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() }))]);
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "15-1.list"), listed.ToJsonString(), TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(Path.Combine(folder.FullName, "verified"), verified ?? "", TestContext.Current.CancellationToken);
+        if (manifest is not null)
+            await File.WriteAllTextAsync(Path.Combine(folder.FullName, "manifest"), manifest, TestContext.Current.CancellationToken);
         foreach (var timeline in Enumerable.Range(2, history?.Split('\t').Length / 2 ?? 0))
             await File.WriteAllTextAsync(Path.Combine(folder.FullName, $"0000000{timeline}.history"), history, TestContext.Current.CancellationToken);
         try

@@ -89,7 +89,9 @@ public sealed class RealMirrorTests(ObjectStoreServer server)
                 source.DeleteAsync(Log(12), null, Token).GetAwaiter().GetResult();
         }, Token);
 
-        Assert.Equal(12, copied.Sent);
+        // What was under way as it began again may have arrived uncounted.
+        Assert.InRange(copied.Sent, 1, 12);
+        Assert.Equal(await NamesAsync(source), await NamesAsync(target));
     }
 
     private static string Log(int number) => $"{Repository}archive/main/15-1/{number:X24}";

@@ -176,7 +176,7 @@ public sealed partial class RealPgBackRestTests(ArchivingPods pods) : IClassFixt
         {
             await using var mended = await pods.BreakAsync(name, missing);
             var inspected = await pods.InspectAsync(increment, new(Drill: false, Nothing));
-            Assert.Equal((1, "BackupBroken"), (inspected.Code, Reason(inspected)));
+            Assert.True((1, "BackupBroken") == (inspected.Code, Reason(inspected)), $"{name}, missing: {missing}: {inspected.Report}");
             if (name != log)
                 continue;
             // What is before it can be restored, and the message says how.

@@ -127,8 +127,8 @@ public sealed class RealRedisClusterTests(RedisClusterPods pods) : IClassFixture
         await using var client = new ClusterClient(pods);
         await WriteAsync(client, "volume", 200);
         var master = (await pods.HealthyAsync()).Primary!;
+        // It is back at the same address at once, empty: its replica must not follow it there.
         await pods.StopAsync(Ordinal(master));
-        await pods.HealthAsync(health => health.Primary is { } primary && primary != master);
         pods.LoseVolume(Ordinal(master));
         await pods.HealthyAsync();
         await AssertReadAsync(client, "volume", 200);

@@ -206,13 +206,69 @@ public sealed class RealRedisTests(RedisPods pods) : IAsyncLifetime
         await pods.HealthyAsync();
     }
 
+    [Fact]
+    public async Task A_master_that_is_back_takes_no_writes_while_a_single_Sentinel_takes_it_for_down()
+    {
+        var master = Ordinal((await pods.HealthyAsync()).Primary!);
+        var deaf = (master + 1) % RedisPods.Members;
+        await MissedAfterAsync("60000");
+        // By itself it fails over from nobody. But another may have told it a moment ago that the master is down.
+        await TellSentinelAsync(deaf, "auth-pass", "a wrong one");
+        try
+        {
+            await pods.StopAsync(master, "redis");
+            await TellSentinelAsync(deaf, "down-after-milliseconds", "1000");
+            pods.Restart(master);
+            await ChildProcess.UntilAsync(() => ReplicasAsync(master), replicas => replicas == 2, TimeSpan.FromSeconds(20), Token);
+            foreach (var other in Enumerable.Range(0, RedisPods.Members))
+                await ChildProcess.UntilAsync(() => FlagsAsync(other), flags => other == deaf ? flags!.Contains("s_down", StringComparison.Ordinal) : flags == "master", TimeSpan.FromSeconds(20), Token);
+            Assert.NotEqual(0, await pods.ReadinessAsync(master));
+            Assert.True(pods.Closed(master));
+        }
+        finally
+        {
+            await TellSentinelAsync(deaf, "auth-pass", RedisPods.SentinelPassword);
+        }
+
+        await ChildProcess.UntilAsync(() => Task.FromResult(pods.Closed(master)), closed => !closed, TimeSpan.FromSeconds(30), Token);
+        await MissedAfterAsync("3000");
+        await pods.HealthyAsync();
+    }
+
+    [Fact]
+    public async Task What_the_Sentinels_heard_before_a_master_started_opens_it_not()
+    {
+        var master = Ordinal((await pods.HealthyAsync()).Primary!);
+        await MissedAfterAsync("60000");
+        await using var admin = await pods.ConnectAsync(master, RedisPlan.Port, RedisPlan.AdminUser, RedisPods.AdminPassword);
+        await admin.SendAsync(Token, "ACL", "SETUSER", "sentinel", "-ping");
+        try
+        {
+            pods.Close(master);
+            Assert.Equal("master", await FlagsAsync(master));
+            Assert.NotEqual(0, await pods.ReadinessAsync(master));
+            Assert.True(pods.Closed(master));
+        }
+        finally
+        {
+            await admin.SendAsync(Token, "ACL", "SETUSER", "sentinel", "+ping");
+        }
+
+        await ChildProcess.UntilAsync(() => Task.FromResult(pods.Closed(master)), closed => !closed, TimeSpan.FromSeconds(30), Token);
+        await MissedAfterAsync("3000");
+        await pods.HealthyAsync();
+    }
+
     private async Task MissedAfterAsync(string milliseconds)
     {
         foreach (var member in pods.Target.Members)
-        {
-            await using var sentinel = await pods.ConnectAsync(member.Ordinal, RedisPlan.SentinelPort, RedisPlan.AdminUser, RedisPods.AdminPassword);
-            await sentinel.SendAsync(Token, "SENTINEL", "SET", RedisPlan.MasterName, "down-after-milliseconds", milliseconds);
-        }
+            await TellSentinelAsync(member.Ordinal, "down-after-milliseconds", milliseconds);
+    }
+
+    private async Task TellSentinelAsync(int ordinal, string option, string value)
+    {
+        await using var sentinel = await pods.ConnectAsync(ordinal, RedisPlan.SentinelPort, RedisPlan.AdminUser, RedisPods.AdminPassword);
+        await sentinel.SendAsync(Token, "SENTINEL", "SET", RedisPlan.MasterName, option, value);
     }
 
     private async Task<int> ReplicasAsync(int ordinal)

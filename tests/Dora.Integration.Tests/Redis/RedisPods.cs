@@ -175,7 +175,10 @@ public sealed class RedisPods : IAsyncLifetime
     }
 
     /// <summary>Whether a member takes no writes yet.</summary>
-    public bool Closed(int ordinal) => File.Exists(Path.Combine(Root(ordinal), "run/redis/closed"));
+    public bool Closed(int ordinal) => File.Exists(ClosedFile(ordinal));
+
+    /// <summary>As a server is closed that has just started.</summary>
+    public void Close(int ordinal) => File.WriteAllBytes(ClosedFile(ordinal), []);
 
     /// <summary>How often the Sentinels that run now have said this.</summary>
     public int Mentions(string text) => running.Where(entry => entry.Key.Container == "sentinel").Sum(entry => entry.Value.Output.Split(text).Length - 1);
@@ -220,6 +223,8 @@ public sealed class RedisPods : IAsyncLifetime
     }
 
     private void Write(int ordinal, string volume, IReadOnlyDictionary<string, string> files) => PodRoot.Write(Root(ordinal), volume, files);
+
+    private string ClosedFile(int ordinal) => Path.Combine(Root(ordinal), "run/redis/closed");
 
     private string Root(int ordinal) => Path.Combine(folder, ordinal.ToString(CultureInfo.InvariantCulture));
 }

@@ -208,13 +208,30 @@ def point(stanza, label, folder, kind=None, at=None):
     return kind or default(stanza, label)
 
 
+# What verify says of files that are not as they were stored: by "LABEL/FILE", without what their compression adds to the name.
+def damaged(said, labels):
+    named = re.compile(rf"INFO: (.*?((?:{'|'.join(map(re.escape, labels))})/.+?)(?:\.(?:gz|lz4|zst|bz2))?(?:'|: |$).*)", re.MULTILINE)
+    return {file: line for line, file in named.findall(said)}
+
+
+# The files of earlier backups that this one builds on, as damaged names them.
+def borrowed(manifest):
+    with open(manifest, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if found := re.match(r'(pg_\w+/.+?)=\{.*"reference":"([^"]+)"', line):
+                yield f"{found[2]}/{found[1]}"
+
+
 def whole(stanza, label, folder, kind=None, at=None):
     folder, backup = Path(folder), pick(stanza, label)
-    said = (folder / "verified").read_text(errors="replace")
+    said, manifest = (folder / "verified").read_text(errors="replace"), folder / "manifest"
+    problems = damaged(said, [label, *(backup.get("reference") or [])])
     if f"backup: {label}, status: valid," not in said:
-        labels = [label, *(backup.get("reference") or [])]
-        problem = next((line for line in said.splitlines() if "INFO: " in line and any(f"{one}/" in line for one in labels)), "no manifest of it can be read")
-        stop(f"backup {label}: {problem.split('INFO: ')[-1]}", BROKEN)
+        stop(f"backup {label}: {next(iter(problems.values()), 'no manifest of it can be read')}", BROKEN)
+    # Valid is also what builds on a broken file of another backup, where verify learns of that only afterwards.
+    read = [problems[name] for name in (borrowed(manifest) if manifest.exists() else problems) if name in problems] if problems else []
+    if read:
+        stop(f"backup {label}: {read[0]}", BROKEN)
     logs = archives(stanza, label)
     bad = set(re.findall(rf"INFO: .*(?:{'|'.join(map(re.escape, logs))})/[0-9A-F]{{16}}/([0-9A-F]{{24}})-", said))
     if broken := [entry for entry in needed(stanza, label, folder, kind, at) if entry in bad]:

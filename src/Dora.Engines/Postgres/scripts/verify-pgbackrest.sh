@@ -35,6 +35,9 @@ main() {
     archived
     how=$(asked point)
     verify
+    # Says where each file of the backup is. Without it, what is broken in one that the backup builds on counts.
+    bash "$scripts/pgbackrest.sh" repo-get "backup/main/$(fact label)/backup.manifest" --log-level-console=off >"$work/archive/manifest" 2>/dev/null ||
+        rm -f "$work/archive/manifest"
     files=$(asked whole)
     outcome exit=0 "label=$(fact label)" "restores=$how" "$files"
 }

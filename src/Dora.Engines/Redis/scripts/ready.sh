@@ -8,23 +8,27 @@ set -eu
 # one FIELD: its value in a Sentinel's answer on standard input, which has a line each for names and values.
 one() { sed -n "/^$1\$/{n;p;}"; }
 
-# Whether most Sentinels take this server for the master and find nothing wrong with it, and none is failing over from it. One that
-# does not answer may be doing so, by the votes of others that found the server back since: what was written meanwhile would be
-# lost. Until such a failover would have been given up (10 s to be elected, then twice the failover-timeout) all must answer.
+# Whether each Sentinel takes this server for the master, finds nothing wrong with it and has heard from it since it started, and none
+# is failing over from it. One that has not heard from it yet may be about to, by the votes of others that found the server back
+# since: what was written meanwhile would be lost. Most of them do once such a failover would have been given up (10 s to be elected,
+# then twice the failover-timeout).
 wanted_as_master() {
-  agreed=0 silent=0 i=0
+  started=$(stat -c %.3Y "$closed" | tr -d .,)
+  now=$(date +%s%3N)
+  agreed=0 i=0
   while [ "$i" -lt "$members" ]; do
     state=$(ask "$(member "$i")" "$SENTINEL_PORT" sentinel master "$MASTER_NAME" || true)
     flags=$(printf '%s\n' "$state" | one flags)
     case $flags in
-    *failover_in_progress*) return 1 ;;
-    '') silent=$((silent + 1)) ;;
+    *failover_in_progress* | *o_down*) return 1 ;;
+    master)
+      heard=$(($(date +%s%3N) - $(printf '%s\n' "$state" | one last-ok-ping-reply)))
+      if [ "$heard" -gt "$started" ] && [ "$(printf '%s\n' "$state" | one ip)" = "$self" ]; then agreed=$((agreed + 1)); fi
+      ;;
     esac
-    if [ "$flags" = master ] && [ "$(printf '%s\n' "$state" | one ip)" = "$self" ]; then agreed=$((agreed + 1)); fi
     i=$((i + 1))
   done
-  [ "$agreed" -gt $((members / 2)) ] || return 1
-  [ "$silent" -eq 0 ] || [ $(($(date +%s) - $(stat -c %Y "$closed"))) -ge 40 ]
+  [ "$agreed" -eq "$members" ] || { [ "$agreed" -gt $((members / 2)) ] && [ $((now - started)) -ge 40000 ]; }
 }
 
 info=$(ask 127.0.0.1 "$REDIS_PORT" info replication | tr -d '\r')
