@@ -46,7 +46,8 @@ run_tests_twice() {
         say "$project: $RUN_FAILED of $total failed; log: $log; once more:${methods[*]/#-method/}"
     fi
     if [ "${#methods[@]}" -gt 0 ]; then
-        run_once "$project" "$log.again" "${methods[@]}" || return 0
+        # Also those that run only when asked for, if they were.
+        run_once "$project" "$log.again" -explicit on "${methods[@]}" || return 0
         show_failures "$log.again"
         say "$project: $RUN_FAILED of them failed again; log: $log.again"
         RUN_TOTAL=$total

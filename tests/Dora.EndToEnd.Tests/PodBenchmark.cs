@@ -21,6 +21,8 @@ public sealed class PodBenchmark(Cluster cluster)
     [Fact(Explicit = true)]
     public async Task Failovers_rotations_and_a_backup_are_timed()
     {
+        var file = Environment.GetEnvironmentVariable("DORA_POD_REPORT");
+        Assert.False(string.IsNullOrEmpty(file), "DORA_POD_REPORT names no file; this is started by hack/bench.sh --pods N");
         var report = new JsonObject { ["rounds"] = Rounds };
         foreach (var engine in _engines)
         {
@@ -30,9 +32,6 @@ public sealed class PodBenchmark(Cluster cluster)
 
         await RotateAsync(report);
         await BackUpAsync(report);
-
-        var file = Environment.GetEnvironmentVariable("DORA_POD_REPORT");
-        Assert.False(string.IsNullOrEmpty(file), "DORA_POD_REPORT names no file; this is started by hack/bench.sh --pods N");
         await File.WriteAllTextAsync(file, report.ToJsonString(), TestContext.Current.CancellationToken);
     }
 
@@ -53,6 +52,7 @@ public sealed class PodBenchmark(Cluster cluster)
             await _shared.ReadyAsync();
             Assert.Empty(writer.Acknowledged.Except(await read(run)));
             seconds.Add((JsonNode)writer.Outage.TotalSeconds);
+            TestContext.Current.TestOutputHelper?.WriteLine($"{engine}: {writer.Outage.TotalSeconds:F1} s");
         }
 
         return seconds;
@@ -84,7 +84,10 @@ public sealed class PodBenchmark(Cluster cluster)
             return (engine, Seconds: Stopwatch.GetElapsedTime(began).TotalSeconds);
         }));
         foreach (var (engine, seconds) in turned)
+        {
             report[$"{engine}RotationSeconds"] = seconds;
+            TestContext.Current.TestOutputHelper?.WriteLine($"{engine}, new password: {seconds:F1} s");
+        }
     }
 
     // What a ComplianceBackup takes, beside what pgBackRest itself says that it took.

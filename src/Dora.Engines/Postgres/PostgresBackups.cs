@@ -102,7 +102,7 @@ internal static class PostgresBackups
         FromStore(plan, Tool(plan, "restore-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "local-postgres.sh", "pgbackrest-info.py"), [.. Target(request), .. request.FromCopy ? [new("FROM_COPY", "1")] : Array.Empty<EnvVar>(), .. request.Drill ? [] : Passwords(plan)]);
 
     private static ToolContainer Inspect(PostgresPlan plan, LayDownRequest request) =>
-        FromStore(plan, Tool(plan, "verify-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py"), [.. Target(request)]);
+        FromStore(plan, Tool(plan, "verify-pgbackrest.sh", "archive-pgbackrest.sh", "run-pgbackrest.sh", "pgbackrest-info.py", "unzstd.py"), [.. Target(request)]);
 
     private static ToolContainer FromStore(PostgresPlan plan, ToolContainer tool, IReadOnlyList<EnvVar> environment) => Archived(tool, PgBackRest.RestoreConfig(plan)) with
     {

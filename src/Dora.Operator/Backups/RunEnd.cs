@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dora.Backup.Runs;
 using Dora.Engines.Backups;
 using Dora.Kubernetes.Model;
@@ -28,7 +29,7 @@ internal sealed record RunEnd(RunReport? Report, string Reason, string Message)
         {
             return RunReport.Parse(ended.Message) is { } report
                 ? new(report, report.Reason, report.Message)
-                : new(null, ended.Reason ?? "NoReport", $"dora-agent ended with exit code {ended.ExitCode} and no report{(ended.Message is { Length: > 0 } words ? $": {Last(words)}" : "")}; see `kubectl logs job/{job.Metadata.Name} -c {BackupPods.Agent}`");
+                : new(null, ended.Reason ?? "NoReport", $"dora-agent {Ended(ended.ExitCode)} and left no report{(ended.Message is { Length: > 0 } words ? $": {Last(words)}" : "")}; see `kubectl logs job/{job.Metadata.Name} -c {BackupPods.Agent}`");
         }
 
         var finished = job.Status?.Conditions?.FirstOrDefault(condition => condition is { Type: "Failed" or "Complete", Status: "True" });
@@ -37,6 +38,9 @@ internal sealed record RunEnd(RunReport? Report, string Reason, string Message)
             return null;
         return new(null, finished.Reason ?? "Failed", $"{finished.Message ?? "the Job failed"}{(PodProblems.First(own) is { } problem ? $": {problem.Message}" : "")}");
     }
+
+    // 128 and the signal's number (POSIX shells, the container runtimes).
+    private static string Ended(int code) => code > 128 ? string.Create(CultureInfo.InvariantCulture, $"was killed by signal {code - 128}") : string.Create(CultureInfo.InvariantCulture, $"ended with exit code {code}");
 
     private static string Last(string words) => words.Length > 500 ? words[^500..] : words;
 }

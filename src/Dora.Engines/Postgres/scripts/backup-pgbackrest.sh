@@ -7,7 +7,7 @@ set -euo pipefail
 . "$(dirname "$0")/run-pgbackrest.sh"
 
 # Codes of pgBackRest.
-readonly FILE_INVALID=28 NO_STANDBY=56
+readonly FILE_INVALID=28 NO_STANDBY=56 ARCHIVE_TIMEOUT=82
 
 # Only here, never from a server: two that made it at once would leave an archive whose key neither has.
 stanza() {
@@ -21,18 +21,37 @@ stanza() {
     ((code == 0)) || fail "pgbackrest stanza-create: $(reason)"
 }
 
+# The newest files that the archives have.
+archived() {
+    bash "$scripts/pgbackrest.sh" info --output=json --log-level-console=off --log-level-stderr=off | grep -oE '"max":"[0-9A-F]{24}"' || true
+}
+
+# What was written archives. After much was written at once the newest is not there within a minute: as long as more arrives, it is waited for.
+check() {
+    local code before now
+    before=$(archived)
+    while :; do
+        code=0
+        rest check || code=$?
+        ((code != 0)) || return 0
+        now=$(archived)
+        if ((code != ARCHIVE_TIMEOUT)) || [[ $now == "$before" ]]; then fail "pgbackrest check: $(reason)"; fi
+        before=$now
+    done
+}
+
 # Which of them is read: one that follows, or the one that leads.
 source=primary
 
 copy() {
-    local code=0
+    local code=0 options=(--type="$TYPE" --no-expire-auto --archive-timeout=600)
     if [[ ${STANDBY:-} == 1 ]]; then
         source=standby
-        rest backup --type="$TYPE" --no-expire-auto --backup-standby || code=$?
+        rest backup "${options[@]}" --backup-standby || code=$?
         ((code == NO_STANDBY)) || return "$code"
     fi
     source=primary
-    rest backup --type="$TYPE" --no-expire-auto
+    rest backup "${options[@]}"
 }
 
 # What cannot be removed now is tried again after the next backup; this one is whole.
@@ -49,7 +68,7 @@ main() {
     until [[ -e $STAGE/verdict ]]; do sleep 0.2; done
     [[ $(cat "$STAGE/verdict") == ok ]] || fail 'the agent could not say that the store is this one'"'"'s'
     stanza
-    rest check || fail "pgbackrest check: $(reason)"
+    check
     copy || fail "pgbackrest backup: $(reason)"
     label=$(sed -n 's/.*new backup label = //p' "$work/log")
     : >"$work/facts"

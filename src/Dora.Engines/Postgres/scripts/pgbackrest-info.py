@@ -5,6 +5,7 @@ keep LAST DAYS                how many full backups stay: the newest LAST, those
 archives LABEL                the archives that a backup's log is in, one in a line
 point LABEL FOLDER [TYPE AT]  how a backup is restored: "immediate" (the state at its end), "default" (all that was archived since), or TYPE (time, lsn
                               or name). FOLDER holds what `repo-ls --recurse` lists of these archives (ARCHIVE.list) and their histories (*.history)
+log LABEL FOLDER [TYPE AT]    the paths of the files of the log that this restore reads, in order
 whole LABEL FOLDER [TYPE AT]  what is wrong with what `verify` (FOLDER/verified) found, of all that this restore reads
 
 What cannot be restored ends with code 3 where the store's content is at fault, with 4 where the question is.
@@ -116,13 +117,13 @@ def archives(stanza, label):
     return [own, *more]
 
 
-# Files of the log by name, each with the times at which it was stored: more than one is more than PostgreSQL is given.
+# Files of the log by name, each with the time and the path at which it was stored: more than one is more than PostgreSQL is given.
 def segments(folder):
     found = {}
     for listed in sorted(folder.glob("*.list")):
         for path, entry in json.loads(listed.read_text()).items():
             if match := re.fullmatch(r"[0-9A-F]{16}/([0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?", path):
-                found.setdefault(match[1], []).append(entry["time"])
+                found.setdefault(match[1], []).append((entry["time"], f"{listed.stem}/{path}"))
     return found
 
 
@@ -192,7 +193,7 @@ def point(stanza, label, folder, kind=None, at=None):
     if kind in ("time", "lsn"):
         last = next((entry for entry in reversed(log(folder, backup, found)) if entry in found), None)
         # The store knows whole seconds.
-        until = max(found[last]) + 1 if last else backup["timestamp"]["stop"]
+        until = max(time for time, _ in found[last]) + 1 if last else backup["timestamp"]["stop"]
         end = (number(last) + 1) * SEGMENT if last else position(backup["lsn"]["stop"])
         inside = (
             backup["timestamp"]["stop"] <= datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() <= until
@@ -206,6 +207,11 @@ def point(stanza, label, folder, kind=None, at=None):
         if len(found.get(entry, [])) != 1:
             hole(backup, entry, "in the archive twice" if entry in found else "missing from the archive")
     return kind or default(stanza, label)
+
+
+def paths(stanza, label, folder, kind=None, at=None):
+    found = segments(Path(folder))
+    return "\n".join(found[entry][0][1] for entry in needed(stanza, label, Path(folder), kind, at) if entry in found)
 
 
 # What verify says of files that are not as they were stored: by "LABEL/FILE", without what their compression adds to the name.
@@ -237,7 +243,7 @@ def whole(stanza, label, folder, kind=None, at=None):
     if broken := [entry for entry in needed(stanza, label, folder, kind, at) if entry in bad]:
         hole(backup, broken[0], "not as it was stored")
     counts = [re.search(rf"archiveId: {re.escape(log)}, total WAL checked: (\d+), total valid WAL: (\d+)", said) for log in logs]
-    twice = sum(len(times) for times in segments(folder).values() if len(times) > 1)
+    twice = sum(len(stored) for stored in segments(folder).values() if len(stored) > 1)
     # What is wrong and has no name could be anything.
     if None in counts or sum(int(count[1]) - int(count[2]) for count in counts) > len(bad) + twice:
         stop("the archive of the log holds files that are not as they were stored", BROKEN)
@@ -254,7 +260,7 @@ def main(command, *arguments):
     elif command == "archives":
         print("\n".join(archives(stanza, *arguments)))
     else:
-        print({"point": point, "whole": whole}[command](stanza, *arguments))
+        print({"point": point, "whole": whole, "log": paths}[command](stanza, *arguments))
 
 
 main(*sys.argv[1:])
