@@ -11,7 +11,8 @@ Usage: hack/test.sh [--fast]
 
 Builds everything and runs every test that needs no pods: unit, property and golden tests, and
 integration tests on a real kube-apiserver with etcd, a current CRD server, PostgreSQL, Redis,
-InfluxDB 1.6 and an object store (Ceph's gateway); InfluxDB 2 is a scripted server, unless an address is given.
+InfluxDB 1.6 and an object store (Ceph's gateway); InfluxDB 2, MongoDB and Neo4j are scripted servers,
+unless an address is given.
 What is missing is installed (Debian, root) and kept in the cache ($DORA_CACHE, /var/cache/dora);
 the first run therefore builds Kubernetes (about 8 minutes) and the CRD server (about 15 minutes).
 Ends with a line `N passed, N failed`.
@@ -20,6 +21,8 @@ Ends with a line `N passed, N failed`.
 
 Environment: DORA_TEST_KUBECONFIG  an API server to use instead of starting one
              DORA_TEST_INFLUXDB2   address:port,address:port of two InfluxDB 2 servers, new or of an earlier run
+             DORA_TEST_MONGODB     mongodb://user:password@host:port,... of a replica set to throw away
+             DORA_TEST_NEO4J       http://neo4j:password@host:7474 of a server to throw away
 TEXT
 }
 

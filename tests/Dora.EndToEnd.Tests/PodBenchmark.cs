@@ -11,6 +11,7 @@ namespace Dora.EndToEnd.Tests;
 public sealed class PodBenchmark(Cluster cluster)
 {
     private static readonly TimeSpan _patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan _sentinelsRest = TimeSpan.FromSeconds(30);
     private static readonly string[] _engines = ["postgres", "redis"];
     private readonly SharedStack _shared = cluster.Shared;
 
@@ -41,6 +42,9 @@ public sealed class PodBenchmark(Cluster cluster)
         var seconds = new JsonArray();
         for (var round = 0; round < Rounds; round++)
         {
+            // One that has failed over within twice the failover-timeout waits with the next: here one fault is measured, not a row of them.
+            if (engine == "redis" && round > 0)
+                await Task.Delay(_sentinelsRest, TimeProvider.System, TestContext.Current.CancellationToken);
             var primary = await _shared.PrimaryAsync(engine);
             var run = Guid.NewGuid().ToString("N");
             var (writer, read) = await WriteAsync(engine, run);
@@ -100,6 +104,10 @@ public sealed class PodBenchmark(Cluster cluster)
         await application.RunAsync("CREATE TABLE ballast (text text); ALTER TABLE ballast ALTER text SET STORAGE EXTERNAL", TestContext.Current.CancellationToken);
         for (var mebibytes = 0; mebibytes < BallastMebibytes; mebibytes += 8)
             await application.RunAsync("INSERT INTO ballast SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 262144) number GROUP BY number / 8192", TestContext.Current.CancellationToken);
+        // A backup waits for what was written before it and is not archived yet: that is not what is compared.
+        var newest = await application.AskAsync("SELECT pg_walfile_name(pg_current_wal_lsn())");
+        while (string.CompareOrdinal(await application.AskAsync("SELECT last_archived_wal FROM pg_stat_archiver"), newest) < 0)
+            await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System, TestContext.Current.CancellationToken);
         var status = (await world.BackUpAsync("weighed", "postgres", "weighed-full")).Status!;
         report["backupMebibytes"] = BallastMebibytes;
         report["backupSeconds"] = (status.FinishedAt!.Value - status.StartedAt!.Value).TotalSeconds;

@@ -184,16 +184,21 @@ internal sealed class PostgresApplication(string connection, Action<SslClientAut
     }
 
     /// <summary>The server's clock.</summary>
-    public async Task<DateTimeOffset> NowAsync()
+    public async Task<DateTimeOffset> NowAsync() => new((DateTime)(await ScalarAsync("SELECT clock_timestamp()"))!);
+
+    /// <summary>One text that the server answers, or null.</summary>
+    public async Task<string?> AskAsync(string query) => await ScalarAsync(query) as string;
+
+    private async Task<object?> ScalarAsync(string query)
     {
-        DateTime now = default;
+        object? answer = null;
         await Writer.UntilDoneAsync(async token =>
         {
             await using var source = Verified.Source(connection, expect);
-            await using var command = source.CreateCommand("SELECT clock_timestamp()");
-            now = (DateTime)(await command.ExecuteScalarAsync(token))!;
+            await using var command = source.CreateCommand(query);
+            answer = await command.ExecuteScalarAsync(token);
         });
-        return new DateTimeOffset(now);
+        return answer;
     }
 
     /// <summary>Runs one statement, in seconds.</summary>

@@ -1,5 +1,7 @@
+using System.Text;
 using System.Text.Json;
 using Dora.Api;
+using Dora.Backup.Runs;
 using Dora.Engines.Backups;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Backups;
@@ -92,6 +94,18 @@ public sealed class DatabaseRestoreTests
         _world.Backups.Add(Stored("rows", BackupType.Dump, "postgres-dump", ("parts", "data")));
         Assert.Equal("OutsideWindow", Decide(new("rows"), new(RestoreMode.InPlace, Confirm: "shop")).Status.Reason);
         Assert.Equal(RestorePhase.Restoring, Decide(new("rows"), Copy).Status.Phase);
+    }
+
+    // The restored servers archive on where the backup's did. A dump's have no archive, and a copy's is nowhere that they write.
+    [Theory]
+    [InlineData("whole", RestoreMode.InPlace, true)]
+    [InlineData("whole", RestoreMode.Drill, false)]
+    [InlineData("dump", RestoreMode.InPlace, false)]
+    public void What_the_restored_servers_write_to_next_must_be_this_stacks(string backup, RestoreMode mode, bool claims)
+    {
+        var (source, target) = (new RestoreSource(backup), new RestoreTarget(mode, Confirm: mode == RestoreMode.InPlace ? "shop" : null));
+        var order = RunOrder.Parse(Encoding.UTF8.GetBytes(Decide(source, target, Decide(source, target).Status).Start!.Order));
+        Assert.Equal(claims, order.Claims);
     }
 
     private ComplianceBackup Stored(string name, BackupType type, string content, params (string Name, string Value)[] facts)

@@ -1,5 +1,4 @@
 using Dora.Engines.Backups;
-using Dora.Kubernetes.Model;
 using Dora.Operator.Backups;
 
 namespace Dora.Operator.Tests.Backups;
