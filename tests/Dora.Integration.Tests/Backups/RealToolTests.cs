@@ -141,7 +141,7 @@ public sealed class RealToolTests(ObjectStoreServer store)
         var bucket = await store.BucketAsync();
         using var taken = Recorded(bucket);
         await RunAsync(taken, BackupCommands.Record(), "outcome exit=0 set=1");
-        await store.FlipAsync(bucket, $"backups/payments/ledger/postgres/{Id}/manifest.json", Token);
+        await RewriteAsync(bucket, $"backups/payments/ledger/postgres/{Id}/manifest.json", "\"set\":\"1\"", "\"set\":\"2\"");
         using var run = Recorded(bucket);
 
         Assert.Equal(1, await RunAsync(run, BackupCommands.Follow(), Set + "outcome exit=0"));
@@ -172,6 +172,15 @@ public sealed class RealToolTests(ObjectStoreServer store)
     private AgentRun Run(string bucket) => new(store, bucket, Id, "redis-rdb");
 
     private AgentRun Recorded(string bucket) => new(store, bucket, Id, "pgbackrest", engine: "postgres");
+
+    private async Task RewriteAsync(string bucket, string key, string was, string shall)
+    {
+        using var client = store.Client();
+        using var answer = await client.GetObjectAsync(bucket, key, Token);
+        var text = await new StreamReader(answer.ResponseStream).ReadToEndAsync(Token);
+        Assert.Contains(was, text, StringComparison.Ordinal);
+        await client.PutObjectAsync(new() { BucketName = bucket, Key = key, ContentBody = text.Replace(was, shall, StringComparison.Ordinal) }, Token);
+    }
 
     private async Task<string> BackedUpAsync()
     {
