@@ -111,11 +111,13 @@ public sealed class BackupFaultTests(Cluster cluster) : IAsyncLifetime
     private async Task<string> RunningAsync(string job)
     {
         using var again = new PeriodicTimer(TimeSpan.FromMilliseconds(200));
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(_patience);
         while (true)
         {
             if ((await cluster.ListAsync(KubeTypes.Pods, $"{BackupPods.RunLabel}={job}")).FirstOrDefault(pod => pod.Status?.Phase == "Running") is { Metadata.Name: { } name })
                 return name;
-            await again.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+            await again.WaitForNextTickAsync(patience.Token);
         }
     }
 

@@ -73,11 +73,13 @@ public sealed class BackupRebuildTests(Cluster cluster) : IAsyncLifetime
     private async Task<ComplianceBackup> FoundAsync(string id)
     {
         using var again = new PeriodicTimer(TimeSpan.FromMilliseconds(500));
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(_patience);
         while (true)
         {
             if ((await cluster.ListAsync(BackupResource.Type, "")).FirstOrDefault(backup => backup.Spec.Found?.Id == id && backup.Status is not null) is { } found)
                 return found;
-            await again.WaitForNextTickAsync(TestContext.Current.CancellationToken);
+            await again.WaitForNextTickAsync(patience.Token);
         }
     }
 }

@@ -130,7 +130,8 @@ public static class StackStatus
         var ready = workload?.Status?.ReadyReplicas ?? 0;
         var pods = observed.Pods.Where(pod => pod.Metadata.Label(Labels.Engine) == name);
         var (reason, message) = Missing(engine, ready, health, PodProblems.First(pods), plan.Volumes.FirstOrDefault(problem => problem.Engine == name), observed);
-        var initialized = engine.Observed.Initialized || health?.Primary is not null;
+        // What claims alone say is remembered once servers are made on them: those of a stack that was just deleted may be going themselves.
+        var initialized = before?.Initialized == true || health?.Primary is not null || (engine.Observed.Initialized && !CredentialRules.Check(engine, observed).Any());
         var everReady = before?.Phase is EnginePhase.Ready or EnginePhase.Degraded or EnginePhase.Unavailable;
         var phase = reason is null ? EnginePhase.Ready
             : !everReady ? (workload is null ? EnginePhase.Pending : EnginePhase.Creating)

@@ -80,13 +80,7 @@ public sealed class RefusalTests
     public async Task Lost_credentials_of_existing_data_are_not_replaced()
     {
         await using var host = await OperatorHost.StartAsync(start: false);
-        host.Server.Create(KubeTypes.PersistentVolumeClaims.Resource, OperatorHost.Namespace, new JsonObject
-        {
-            ["apiVersion"] = "v1",
-            ["kind"] = "PersistentVolumeClaim",
-            ["metadata"] = new JsonObject { ["name"] = "data-shop-redis-0", ["namespace"] = OperatorHost.Namespace, ["labels"] = new JsonObject { [Labels.ManagedBy] = Labels.ManagedByValue, [Labels.Stack] = "shop", [Labels.Engine] = "redis" } },
-            ["spec"] = new JsonObject { ["accessModes"] = new JsonArray("ReadWriteOnce"), ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = "1Gi" } } },
-        });
+        Claim(host);
         _ = host.Start();
         host.Apply("shop", "{tier: Development, engines: {redis: {}}}");
         var stalled = await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "True");
@@ -94,6 +88,31 @@ public sealed class RefusalTests
         Assert.Null(host.Find(KubeTypes.Secrets.Resource, "shop-redis-internal"));
         Assert.Null(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
     }
+
+    // As after a stack with deletionPolicy Delete was deleted and applied again at once.
+    [Fact]
+    public async Task Volumes_that_were_only_still_going_keep_no_stack_from_being_made()
+    {
+        await using var host = await OperatorHost.StartAsync(start: false);
+        Claim(host);
+        _ = host.Start();
+        host.Apply("shop", "{tier: Development, engines: {redis: {}}}");
+        await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["reason"] == "CredentialMissing");
+
+        host.Server.Delete(KubeTypes.PersistentVolumeClaims.Resource, OperatorHost.Namespace, "data-shop-redis-0");
+        await host.ConditionAsync("shop", ConditionTypes.Stalled, condition => (string?)condition["status"] == "False");
+        await host.ConvergedAsync("shop");
+        Assert.NotNull(host.Find(KubeTypes.StatefulSets.Resource, "shop-redis"));
+    }
+
+    private static void Claim(OperatorHost host) =>
+        host.Server.Create(KubeTypes.PersistentVolumeClaims.Resource, OperatorHost.Namespace, new JsonObject
+        {
+            ["apiVersion"] = "v1",
+            ["kind"] = "PersistentVolumeClaim",
+            ["metadata"] = new JsonObject { ["name"] = "data-shop-redis-0", ["namespace"] = OperatorHost.Namespace, ["labels"] = new JsonObject { [Labels.ManagedBy] = Labels.ManagedByValue, [Labels.Stack] = "shop", [Labels.Engine] = "redis" } },
+            ["spec"] = new JsonObject { ["accessModes"] = new JsonArray("ReadWriteOnce"), ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = "1Gi" } } },
+        });
 
     [Fact]
     public async Task An_object_of_somebody_else_is_not_taken_over()
