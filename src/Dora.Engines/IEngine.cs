@@ -205,13 +205,40 @@ public sealed record EngineObservation(
 /// A lost one may be made again while there is data, because a command tells the servers the new password. Without this, a Secret
 /// that is missing beside data stalls the stack.
 /// </param>
-public sealed record CredentialRequest(string SecretName, IReadOnlyList<CredentialField> Fields, bool Renewable = false);
+public sealed record CredentialRequest(string SecretName, IReadOnlyList<CredentialField> Fields, bool Renewable = false)
+{
+    /// <summary>Key of the name of the Secret's only user.</summary>
+    public const string Username = "username";
+
+    /// <summary>How keys of names end, in a Secret of several users.</summary>
+    public const string UsernameSuffix = "-username";
+
+    /// <summary>Fields that name a user. Their values are those of the first users; a rotation may put a second one's there.</summary>
+    public IEnumerable<CredentialField> Usernames => Fields.Where(entry => entry.Value is not null && (entry.Key == Username || entry.Key.EndsWith(UsernameSuffix, StringComparison.Ordinal)));
+}
+
+/// <summary>How values stand in a text that is made of them.</summary>
+public enum CredentialQuoting
+{
+    /// <summary>As they are.</summary>
+    None,
+
+    /// <summary>As a part of a URI (RFC 3986, percent-encoded).</summary>
+    Uri,
+
+    /// <summary>Inside double quotes in JSON, or in YAML, which takes the same.</summary>
+    Json,
+
+    /// <summary>Inside double quotes that are doubled where they are meant (PgBouncer, "Authentication file format").</summary>
+    Doubled,
+}
 
 /// <summary>One key of a credential Secret.</summary>
 /// <param name="Key">Key in the Secret.</param>
-/// <param name="Value">A fixed value, in which <c>{password}</c> and <c>{username}</c> stand for the values of those keys; null for a generated password.</param>
+/// <param name="Value">A fixed value, in which <c>{KEY}</c> stands for the value of another key, such as <c>{password}</c>; null for a generated password.</param>
 /// <param name="Issued">Made by the server, e.g. a token: absent until a command puts it there by <see cref="EngineTarget.Keep"/>.</param>
-public sealed record CredentialField(string Key, string? Value = null, bool Issued = false);
+/// <param name="Quoting">How values of other keys stand in it.</param>
+public sealed record CredentialField(string Key, string? Value = null, bool Issued = false, CredentialQuoting Quoting = CredentialQuoting.None);
 
 /// <summary>Whom to probe, and with what.</summary>
 /// <param name="Members">Live pods of the engine.</param>
@@ -235,6 +262,20 @@ public sealed record EngineTarget(
     /// <param name="username">The user, where the Secret names none.</param>
     public IReadOnlyList<Login> Logins(string secret, string username) =>
         Accepted?.GetValueOrDefault(secret) ?? [new(Secrets.GetValueOrDefault(secret)?.GetValueOrDefault("username") ?? username, Credential(secret, "password"))];
+
+    /// <summary>Logins that servers shall accept of a role.</summary>
+    public IReadOnlyList<Login> Logins(RotatingRole role)
+    {
+        ArgumentNullException.ThrowIfNull(role);
+        return Accepted?.GetValueOrDefault(role.Id) ?? [Login(role)];
+    }
+
+    /// <summary>The login in a role's Secret: at every moment servers accept it.</summary>
+    public Login Login(RotatingRole role)
+    {
+        ArgumentNullException.ThrowIfNull(role);
+        return new(role.Known(Secrets.GetValueOrDefault(role.SecretName)?.GetValueOrDefault(role.UsernameKey)), Credential(role.SecretName, role.Key));
+    }
 
     /// <summary>The value of a key of a credential Secret; throws when it is absent, naming Secret and key only.</summary>
     public string Credential(string secret, string key) =>

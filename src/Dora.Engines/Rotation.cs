@@ -15,6 +15,9 @@ public sealed record RotatingRole(string SecretName, string Username, string? Se
     /// <summary>How long both passwords are accepted at least, whatever is asked: who reads it from a mounted file learns late of another one.</summary>
     public TimeSpan LeastOverlap { get; init; }
 
+    /// <summary>Key of the user's name, where two users take turns.</summary>
+    public string UsernameKey => Key == Password ? CredentialRequest.Username : $"{(Key.EndsWith("-password", StringComparison.Ordinal) ? Key[..^9] : Key)}{CredentialRequest.UsernameSuffix}";
+
     /// <summary>What tells it from others: the Secret, and the key where that holds several passwords.</summary>
     public string Id => Key == Password ? SecretName : $"{SecretName}.{Key}";
 

@@ -165,7 +165,7 @@ public sealed class MongoDbCluster : IEngineCluster
             new("port", MongoDbPlan.DefaultPort.ToString(CultureInfo.InvariantCulture)),
             new("database", database),
             new("replica-set", MongoDbPlan.ReplicaSet),
-            new("uri", $"mongodb://{{username}}:{{password}}@{hosts}/{database}?replicaSet={MongoDbPlan.ReplicaSet}&authSource=admin&authMechanism=SCRAM-SHA-256{(_names.Encrypted ? "&tls=true" : "")}"),
+            new("uri", $"mongodb://{{username}}:{{password}}@{hosts}/{database}?replicaSet={MongoDbPlan.ReplicaSet}&authSource=admin&authMechanism=SCRAM-SHA-256{(_names.Encrypted ? "&tls=true" : "")}", Quoting: CredentialQuoting.Uri),
         ]);
     }
 }

@@ -105,7 +105,7 @@ public sealed class PostgresCluster : IEngineCluster
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             new("database", PostgresPlan.AppDatabase),
             // Checking the server needs a file that only the client can name: it adds sslmode=verify-full and sslrootcert itself.
-            new("uri", $"postgresql://{{username}}:{{password}}@{Endpoint}/{PostgresPlan.AppDatabase}{(_names.Encrypted ? "?sslmode=require" : "")}"),
+            new("uri", $"postgresql://{{username}}:{{password}}@{Endpoint}/{PostgresPlan.AppDatabase}{(_names.Encrypted ? "?sslmode=require" : "")}", Quoting: CredentialQuoting.Uri),
         ]),
         // Their passwords can be told to the server again.
         .. _plan.Roles.Where(role => role.Secret is not null).Select(role => new CredentialRequest(role.Secret!,
@@ -115,7 +115,7 @@ public sealed class PostgresCluster : IEngineCluster
             new("host", _names.Domain(_names.Cluster)),
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
             // PgBouncer can log in only with the password itself, and reads it in this form.
-            .. role.Name == PostgresPlan.PoolerUser ? [new CredentialField("userlist.txt", $"\"{role.Name}\" \"{{password}}\"\n")] : Array.Empty<CredentialField>(),
+            .. role.Name == PostgresPlan.PoolerUser ? [new CredentialField("userlist.txt", $"\"{role.Name}\" \"{{password}}\"\n", Quoting: CredentialQuoting.Doubled)] : Array.Empty<CredentialField>(),
         ], Renewable: true)),
     ];
 

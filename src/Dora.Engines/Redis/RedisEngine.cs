@@ -90,7 +90,7 @@ public sealed class RedisCluster : IEngineCluster
             new("username", RedisPlan.AppUser),
             new("host", _names.Domain(_names.Cluster)),
             new("port", RedisPlan.Port.ToString(CultureInfo.InvariantCulture)),
-            new("uri", $"{(_names.Encrypted ? "rediss" : "redis")}://{{username}}:{{password}}@{Endpoint}"),
+            new("uri", $"{(_names.Encrypted ? "rediss" : "redis")}://{{username}}:{{password}}@{Endpoint}", Quoting: CredentialQuoting.Uri),
         ]),
         .. RedisUsers.Credentials(_plan),
     ];

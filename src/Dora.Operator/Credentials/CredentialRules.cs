@@ -1,4 +1,5 @@
 using Dora.Api;
+using Dora.Engines;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Stacks;
 
@@ -26,7 +27,7 @@ public static class CredentialRules
                 case SecretReading.Missing when engine.Observed.Initialized && !request.Renewable:
                     yield return new($"secrets/{request.SecretName}", "is gone, but the volumes hold data that it opens", "restore the Secret from a backup; new passwords would not fit the data", "CredentialMissing");
                     break;
-                case SecretReading.Found found when request.Fields.FirstOrDefault(field => !field.Issued && string.IsNullOrEmpty(found.Fields.GetValueOrDefault(field.Key))) is { } field:
+                case SecretReading.Found found when request.Fields.FirstOrDefault(field => !field.Issued && !Follows(field) && string.IsNullOrEmpty(found.Fields.GetValueOrDefault(field.Key))) is { } field:
                     yield return new($"secrets/{request.SecretName}", $"key '{field.Key}' is missing or empty", "restore the key; it is never rewritten by the operator", "CredentialMissing");
                     break;
             }
@@ -43,14 +44,31 @@ public static class CredentialRules
         foreach (var request in engine.Cluster.Credentials())
         {
             if (observed.Credentials.GetValueOrDefault(request.SecretName) is null or SecretReading.Missing or SecretReading.Unknown)
-                yield return new PlanStep.CreateCredential(name, request, owned) { Role = engine.Cluster.Rotating.FirstOrDefault(role => role.Id == request.SecretName) };
+                yield return new PlanStep.CreateCredential(name, request, owned) { Roles = [.. engine.Cluster.Rotating.Where(role => role.SecretName == request.SecretName)] };
             else if (observed.Credentials[request.SecretName] is SecretReading.Found found)
             {
                 if (found.Owned != owned)
                     yield return new PlanStep.SetOwner(KubeTypes.Secrets.Resource, request.SecretName, owned);
+                if (Lacking(request, found.Fields).Any())
+                    yield return new PlanStep.CompleteCredential(name, request);
                 if (observed.Vault.GetValueOrDefault(request.SecretName) is VaultReading.Absent)
                     yield return new PlanStep.AdoptCredential(name, request);
             }
         }
     }
+
+    /// <summary>Keys that a Secret lacks and that follow from those it has; none while one of these is missing.</summary>
+    public static IEnumerable<string> Lacking(CredentialRequest request, IReadOnlyDictionary<string, string> held)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(held);
+        return request.Fields.All(field => field.Issued || Follows(field) || Holds(held, field))
+            ? request.Fields.Where(field => Follows(field) && !Holds(held, field)).Select(field => field.Key)
+            : [];
+    }
+
+    private static bool Holds(IReadOnlyDictionary<string, string> held, CredentialField field) => !string.IsNullOrEmpty(held.GetValueOrDefault(field.Key));
+
+    // The name of a Secret's only user is as much of the login as the password: which of two it was nobody can tell.
+    private static bool Follows(CredentialField field) => field is { Value: not null, Key: not CredentialRequest.Username };
 }

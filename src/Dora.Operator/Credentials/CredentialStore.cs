@@ -72,7 +72,7 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         // What won in Vault may not be whole: then the next pass says so.
         if (reading is not (null or VaultReading.Found) || (reading is VaultReading.Found found && VaultPlace.Keys(step.Request).Any(key => !found.Fields.ContainsKey(key))))
             return;
-        var fields = reading is VaultReading.Found authority ? Complete(step.Request, authority.Fields, step.Role is { } role ? VaultPlace.Username(authority, role) : null) : generated;
+        var fields = reading is VaultReading.Found authority ? Complete(step.Request, Named(step, authority)) : generated;
         var meta = names.Meta(step.Request.SecretName);
         var secret = new Secret(
             step.Owned ? meta : meta with { OwnerReferences = null },
@@ -99,6 +99,26 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         if (await FetchAsync(observed.Stack, step.Request.SecretName, cancellationToken).ConfigureAwait(false) is SecretReading.Found found
             && VaultPlace.Keys(step.Request).All(key => found.Fields.GetValueOrDefault(key) is { Length: > 0 }))
             await vault.CreateAsync(observed.Stack, new(step.Engine, step.Request), found.Fields, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Adds what an existing Secret lacks and what follows from the rest of it; what it has stays.</summary>
+    /// <exception cref="KubeException">The API server refuses, or somebody else was first.</exception>
+    public async Task CompleteAsync(ComplianceStack stack, CredentialRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stack);
+        ArgumentNullException.ThrowIfNull(request);
+        Forget(stack.Metadata.Namespace, request.SecretName);
+        if (await FetchAsync(stack, request.SecretName, cancellationToken).ConfigureAwait(false) is not SecretReading.Found found
+            || CredentialRules.Lacking(request, found.Fields).ToList() is not { Count: > 0 } lacking)
+            return;
+        var fields = Complete(request, found.Fields);
+        var patch = KubePatch.Merge(new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["resourceVersion"] = found.Meta.ResourceVersion },
+            ["data"] = new JsonObject(lacking.Select(key => KeyValuePair.Create(key, (JsonNode?)Convert.ToBase64String(Encoding.UTF8.GetBytes(fields[key]))))),
+        });
+        Forget(stack.Metadata.Namespace, request.SecretName);
+        Remember(stack, await client.PatchAsync(KubeTypes.Secrets, stack.Metadata.Namespace, request.SecretName, patch, cancellationToken).ConfigureAwait(false));
     }
 
     /// <summary>Puts what a server issued under one key of an existing Secret; its other keys stay.</summary>
@@ -141,19 +161,40 @@ public sealed class CredentialStore(KubeClient client, VaultCredentials vault, T
         ArgumentNullException.ThrowIfNull(login);
         if (!VaultPlace.Keys(request).SequenceEqual(["password"]))
             throw new ArgumentException($"Secret {request.SecretName} holds other things than one password", nameof(request));
-        return Complete(request, new Dictionary<string, string> { ["password"] = login.Password }, login.Username);
+        return Complete(request, new Dictionary<string, string> { ["password"] = login.Password, [CredentialRequest.Username] = login.Username });
     }
 
-    // Passwords, and what is derived from them.
-    private static Dictionary<string, string> Complete(CredentialRequest request, IReadOnlyDictionary<string, string> passwords, string? username = null)
+    /// <summary>What a Secret holds once a role has another login: its password, its name where two users take turns, and what is made of them.</summary>
+    public static IReadOnlyDictionary<string, string> Fields(CredentialRequest request, RotatingRole role, Login login, IReadOnlyDictionary<string, string> held)
     {
-        var fields = VaultPlace.Keys(request).ToDictionary(key => key, key => passwords[key], StringComparer.Ordinal);
-        username ??= request.Fields.FirstOrDefault(field => field.Key == "username")?.Value;
-        foreach (var field in request.Fields.Where(field => field.Value is not null))
-            fields[field.Key] = field.Value!.Replace("{username}", username, StringComparison.Ordinal).Replace("{password}", fields.GetValueOrDefault("password"), StringComparison.Ordinal);
-        if (username is not null)
-            fields["username"] = username;
+        ArgumentNullException.ThrowIfNull(request);
+        ArgumentNullException.ThrowIfNull(role);
+        ArgumentNullException.ThrowIfNull(held);
+        var others = VaultPlace.Keys(request).Where(key => key != role.Key).ToHashSet(StringComparer.Ordinal);
+        var values = held.Concat(VaultPlace.Values(role, login)).GroupBy(pair => pair.Key, pair => pair.Value, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.Last(), StringComparer.Ordinal);
+        return Complete(request, values).Where(pair => !others.Contains(pair.Key)).ToDictionary(StringComparer.Ordinal);
+    }
+
+    // Passwords and names, and what is made of them.
+    private static Dictionary<string, string> Complete(CredentialRequest request, IReadOnlyDictionary<string, string> values)
+    {
+        var fields = VaultPlace.Keys(request).ToDictionary(key => key, key => values[key], StringComparer.Ordinal);
+        if (values.GetValueOrDefault(CredentialRequest.Username) is { } username)
+            fields[CredentialRequest.Username] = username;
+        foreach (var field in request.Usernames)
+            fields[field.Key] = values.GetValueOrDefault(field.Key) is { Length: > 0 } name ? name : field.Value!;
+        var known = fields.ToDictionary(StringComparer.Ordinal);
+        foreach (var field in request.Fields.Where(field => field.Value is not null && !fields.ContainsKey(field.Key)))
+            fields[field.Key] = CredentialText.Fill(field, known);
         return fields;
+    }
+
+    private static Dictionary<string, string> Named(PlanStep.CreateCredential step, VaultReading.Found authority)
+    {
+        var values = authority.Fields.Where(pair => step.Request.Usernames.All(field => field.Key != pair.Key)).ToDictionary(StringComparer.Ordinal);
+        foreach (var role in step.Roles.Where(role => role.Second is not null))
+            values[role.UsernameKey] = VaultPlace.Username(authority, role);
+        return values;
     }
 
     /// <summary>Remembers a Secret as the API server just answered it.</summary>

@@ -72,8 +72,8 @@ public sealed partial class VaultCredentials(KubeClient client, VaultAccess acce
         {
             var keys = VaultPlace.Keys(place.Request).ToDictionary(key => key, key => values[key], StringComparer.Ordinal);
             // Only another user's name than the first one's says anything.
-            if (values.GetValueOrDefault("username") is { } name && place.Request.Fields.FirstOrDefault(field => field.Key == "username")?.Value is { } first && name != first)
-                keys["username"] = name;
+            foreach (var field in place.Request.Usernames.Where(field => values.GetValueOrDefault(field.Key) is { } name && name != field.Value))
+                keys[field.Key] = values[field.Key];
             found = new VaultReading.Found(at, keys, await kv.WriteAsync(path, keys, 0, cancellationToken).ConfigureAwait(false));
             LogWritten(logger, stack.Metadata.Namespace, stack.Metadata.Name, at);
         }

@@ -53,14 +53,14 @@ public sealed record VaultPlace(string Engine, CredentialRequest Request)
 
     /// <summary>Keys that are read: the user's name stands beside its password once two users take turns.</summary>
     public static IEnumerable<string> Read(CredentialRequest request) =>
-        request.Fields.Any(field => field is { Key: UsernameKey, Value: not null }) ? Keys(request).Append(UsernameKey) : Keys(request);
+        Keys(request).Concat(request.Usernames.Select(field => field.Key));
 
     /// <summary>The user whose password it is; of an entry without a name, as older ones are, the first one.</summary>
     public static string Username(VaultReading.Found found, RotatingRole role)
     {
         ArgumentNullException.ThrowIfNull(found);
         ArgumentNullException.ThrowIfNull(role);
-        return role.Known(found.Fields.GetValueOrDefault(UsernameKey));
+        return role.Known(found.Fields.GetValueOrDefault(role.UsernameKey));
     }
 
     /// <summary>What is written for a login; the name only where it may be another one.</summary>
@@ -70,9 +70,7 @@ public sealed record VaultPlace(string Engine, CredentialRequest Request)
         ArgumentNullException.ThrowIfNull(login);
         var values = new Dictionary<string, string>(StringComparer.Ordinal) { [role.Key] = login.Password };
         if (role.Second is not null)
-            values[UsernameKey] = login.Username;
+            values[role.UsernameKey] = login.Username;
         return values;
     }
-
-    private const string UsernameKey = "username";
 }

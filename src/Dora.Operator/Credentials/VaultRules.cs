@@ -84,7 +84,7 @@ public static class VaultRules
         ArgumentNullException.ThrowIfNull(plan);
         if (observed.Stack.Spec.Credentials?.Source != CredentialSource.Vault)
             return null;
-        var requests = plan.Engines.SelectMany(engine => engine.Cluster.Credentials().Select(request => (Request: request, Live: engine.Cluster.Rotating.Any(role => role.SecretName == request.SecretName)))).Where(pair => VaultPlace.Keys(pair.Request).Any());
+        var requests = plan.Engines.SelectMany(engine => engine.Cluster.Credentials().Select(request => (Request: request, Live: engine.Cluster.Rotating.Where(role => role.SecretName == request.SecretName).Select(role => role.Key).ToHashSet(StringComparer.Ordinal)))).Where(pair => VaultPlace.Keys(pair.Request).Any());
         var problems = requests.Select(pair => Problem(pair.Request, pair.Live, observed)).OfType<(string Status, string Reason, string Message)>().ToList();
         if (problems.Count == 0)
             return new(ConditionTypes.CredentialsCurrent, Conditions.True, "Current", "servers and Secrets hold the passwords that Vault holds");
@@ -94,7 +94,7 @@ public static class VaultRules
         return new(ConditionTypes.CredentialsCurrent, status, reason, StackStatus.Cut(string.Join(" | ", messages)));
     }
 
-    private static (string Status, string Reason, string Message)? Problem(CredentialRequest request, bool live, StackObservation observed)
+    private static (string Status, string Reason, string Message)? Problem(CredentialRequest request, HashSet<string> live, StackObservation observed)
     {
         var name = request.SecretName;
         var secret = observed.Credentials.GetValueOrDefault(name) as SecretReading.Found;
@@ -104,7 +104,7 @@ public static class VaultRules
             VaultReading.Gone gone => (Conditions.False, "CredentialMissing", $"{gone.Path} version {gone.Version} is deleted in Vault: undelete it, or write the passwords again; {Runs}"),
             VaultReading.Absent absent => (Conditions.False, "CredentialMissing", $"Vault has nothing at {absent.Path} yet"),
             VaultReading.Found found when Lacking(request, found) is { } key => (Conditions.False, "CredentialInvalid", $"key '{key}' of {found.Path} in Vault is missing or no text: write it there; {Runs}"),
-            VaultReading.Found found when secret is not null && Differs(request, secret, found) => (Conditions.False, "CredentialPending", live
+            VaultReading.Found found when secret is not null && Differs(request, secret, found) => (Conditions.False, "CredentialPending", Differing(request, secret, found).All(live.Contains)
                 ? $"{found.Path} changed in Vault: the servers are told first, then Secret {name}"
                 : $"{found.Path} changed in Vault, and the servers that use Secret {name} cannot take another password while they run: the change waits; put the old one back if that is not wanted"),
             VaultReading.Found found when secret is null => (Conditions.False, "CredentialPending", $"Secret {name} is not made from {found.Path} yet"),
@@ -118,7 +118,10 @@ public static class VaultRules
 
     // Something that is not whole in Vault is no wish.
     private static bool Differs(CredentialRequest request, SecretReading.Found secret, VaultReading.Found found) =>
-        Lacking(request, found) is null && VaultPlace.Keys(request).Any(key => !Same(secret.Fields.GetValueOrDefault(key) ?? "", found.Fields[key]));
+        Lacking(request, found) is null && Differing(request, secret, found).Any();
+
+    private static IEnumerable<string> Differing(CredentialRequest request, SecretReading.Found secret, VaultReading.Found found) =>
+        VaultPlace.Keys(request).Where(key => !Same(secret.Fields.GetValueOrDefault(key) ?? "", found.Fields[key]));
 
     /// <summary>Whether Vault holds other passwords than a Secret.</summary>
     internal static bool Differs(CredentialRequest request, SecretReading secret, VaultReading? vault) =>

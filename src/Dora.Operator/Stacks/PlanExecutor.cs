@@ -166,6 +166,8 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
                 return PruneAsync(ns, stack.Metadata.Name, prune, cancellationToken);
             case PlanStep.CreateCredential create:
                 return credentials.CreateAsync(stack, create, new EngineNames(StackPlanner.Context(stack, observed.Images, observed.Capabilities), create.Engine), observed.Vault.GetValueOrDefault(create.Request.SecretName), cancellationToken);
+            case PlanStep.CompleteCredential complete:
+                return credentials.CompleteAsync(stack, complete.Request, cancellationToken);
             case PlanStep.AdoptCredential adopt:
                 return credentials.AdoptAsync(observed, adopt, cancellationToken);
             case PlanStep.WriteAuthority authority:
@@ -268,6 +270,7 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
     {
         PlanStep.Apply apply => $"{apply.Manifest.Resource.Kind} {apply.Manifest.Name}",
         PlanStep.CreateCredential create => $"Secret {create.Request.SecretName}",
+        PlanStep.CompleteCredential complete => $"Secret {complete.Request.SecretName}",
         PlanStep.AdoptCredential adopt => $"Secret {adopt.Request.SecretName}",
         PlanStep.Command command => $"{command.Engine} {command.What.Name} {command.What.Subject}",
         _ => step.GetType().Name,

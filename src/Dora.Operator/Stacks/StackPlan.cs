@@ -70,9 +70,14 @@ public abstract record PlanStep
     /// <param name="Owned">Whether it goes with the stack.</param>
     public sealed record CreateCredential(string Engine, CredentialRequest Request, bool Owned) : PlanStep
     {
-        /// <summary>Names that its user may have; null: only one.</summary>
-        public RotatingRole? Role { get; init; }
+        /// <summary>Roles whose users may have other names than the first ones'.</summary>
+        public IReadOnlyList<RotatingRole> Roles { get; init; } = [];
     }
+
+    /// <summary>Adding keys to an existing Secret that follow from those it has: an earlier operator did not know them.</summary>
+    /// <param name="Engine">The engine it belongs to.</param>
+    /// <param name="Request">Its keys.</param>
+    public sealed record CompleteCredential(string Engine, CredentialRequest Request) : PlanStep;
 
     /// <summary>Writing of the Secret of the stack's own certificate authority.</summary>
     /// <param name="SecretName">Name of the Secret.</param>

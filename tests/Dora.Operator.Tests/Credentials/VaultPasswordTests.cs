@@ -35,7 +35,7 @@ public sealed class VaultPasswordTests
         await stack.Setup.WriteAsync(InternalPath, new() { ["superuser-password"] = "s", ["replication-password"] = "r", ["rewind-password"] = "w", ["restapi-password"] = "a" });
         await stack.UntilCurrentAsync();
         Assert.Equal(("s", $"of {VaultStack.Clerk}"), (stack.Secret(VaultStack.Internal, "superuser-password"), stack.Secret(VaultStack.Clerk)));
-        Assert.Contains(":of shop-postgres-app@", stack.Secret("shop-postgres-app", "uri"), StringComparison.Ordinal);
+        Assert.Contains(":of%20shop-postgres-app@", stack.Secret("shop-postgres-app", "uri"), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -70,7 +70,7 @@ internal static class RotationPlan
 
     /// <summary>The login that a Secret holds; null when it is not whole.</summary>
     public static Login? LoginOf(SecretReading.Found secret, RotatingRole role) =>
-        secret.Fields.GetValueOrDefault(role.Key) is { Length: > 0 } password ? new(role.Known(secret.Fields.GetValueOrDefault("username")), password) : null;
+        secret.Fields.GetValueOrDefault(role.Key) is { Length: > 0 } password ? new(role.Known(secret.Fields.GetValueOrDefault(role.UsernameKey)), password) : null;
 
     /// <summary>Whether every member of an engine is there and serves as asked, and none is about to start anew.</summary>
     public static bool Serving(BoundEngine engine) =>

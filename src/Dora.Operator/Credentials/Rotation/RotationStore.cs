@@ -119,7 +119,7 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
     }
 
     private Task FlipAsync(ComplianceStack stack, RotationView view, Login next, CancellationToken cancellationToken) =>
-        PatchAsync(stack, view.Role.SecretName, view.Secret!.Meta.ResourceVersion, view.Role.Key == RotatingRole.Password ? CredentialStore.Fields(Place(view.Engine, view.Role).Request, next) : VaultPlace.Values(view.Role, next), cancellationToken);
+        PatchAsync(stack, view.Role.SecretName, view.Secret!.Meta.ResourceVersion, CredentialStore.Fields(Place(view.Engine, view.Role).Request, view.Role, next, view.Secret.Fields), cancellationToken);
 
     private static VaultPlace Place(BoundEngine engine, RotatingRole role) =>
         new(engine.Engine.Name, engine.Cluster.Credentials().First(request => request.SecretName == role.SecretName));
