@@ -183,6 +183,9 @@ internal sealed class PostgresApplication(string connection, Action<SslClientAut
         return found;
     }
 
+    /// <summary>The same application, believing others.</summary>
+    public PostgresApplication Believing(Action<SslClientAuthenticationOptions> others) => new(connection, others);
+
     /// <summary>The server's clock.</summary>
     public async Task<DateTimeOffset> NowAsync() => new((DateTime)(await ScalarAsync("SELECT clock_timestamp()"))!);
 
@@ -234,12 +237,20 @@ internal sealed class RedisApplication(string address, Func<SslClientAuthenticat
         return int.Parse(reached.Text!) >= replicas;
     });
 
-    /// <summary>Sets one key.</summary>
-    public Task SetAsync(string key, string value) => Writer.UntilDoneAsync(async token =>
+    /// <summary>The same application, believing others.</summary>
+    public RedisApplication Believing(Func<SslClientAuthenticationOptions> others) => new(address, others, user, password, replicas);
+
+    /// <summary>Says one command, in seconds.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken, params string[] words)
     {
-        await using var client = await RespClient.ConnectAsync(address, 6379, user, password, token, tls: tls());
-        await client.SendAsync(token, "SET", key, value);
-    });
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(TimeSpan.FromSeconds(2));
+        await using var client = await RespClient.ConnectAsync(address, 6379, user, password, patience.Token, tls: tls());
+        await client.SendAsync(patience.Token, words);
+    }
+
+    /// <summary>Sets one key.</summary>
+    public Task SetAsync(string key, string value) => Writer.UntilDoneAsync(token => RunAsync(token, "SET", key, value));
 
     public async Task<HashSet<int>> ReadAsync(string run)
     {

@@ -81,15 +81,7 @@ public sealed class CertManagerTests
     [Fact]
     public void Back_at_the_operator_what_cert_manager_made_is_replaced_without_a_break()
     {
-        var (world, other) = (CertificateWorld.Issued(), CertificateWorld.Issued());
-        foreach (var name in new[] { CertificateWorld.Redis, CertificateWorld.Postgres })
-        {
-            world.Secrets[name] = other.Secrets[name];
-            world.EditAnnotation(name, "cert-manager.io/certificate-name", name);
-            Assert.True(CertificateSecrets.IsOfCertManager(world.Found(name)));
-        }
-
-        world.Secrets.Remove(CertificateWorld.Authority);
+        var world = CertificateWorld.OfCertManager();
         world.Settle();
         world.AssertConverged();
         Assert.False(CertificateSecrets.IsOfCertManager(world.Found(CertificateWorld.Redis)));

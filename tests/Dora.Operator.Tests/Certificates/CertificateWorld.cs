@@ -67,6 +67,21 @@ internal sealed class CertificateWorld
         return world;
     }
 
+    /// <summary>One whose certificates cert-manager made so far.</summary>
+    public static CertificateWorld OfCertManager()
+    {
+        var (world, other) = (Issued(), Issued());
+        foreach (var name in new[] { Redis, Postgres })
+        {
+            world.Secrets[name] = other.Secrets[name];
+            world.EditAnnotation(name, "cert-manager.io/certificate-name", name);
+            Assert.True(CertificateSecrets.IsOfCertManager(world.Found(name)));
+        }
+
+        world.Secrets.Remove(Authority);
+        return world;
+    }
+
     /// <summary>The Secrets of certificates of a running stack, and when they were looked at.</summary>
     public static (IReadOnlyDictionary<string, SecretReading> Secrets, DateTimeOffset Now) Of(ComplianceStack stack, IEnumerable<BoundEngine> engines)
     {

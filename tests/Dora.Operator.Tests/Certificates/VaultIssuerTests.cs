@@ -121,6 +121,17 @@ public sealed class VaultIssuerTests
     }
 
     [Fact]
+    public async Task From_cert_manager_to_Vault_everybody_is_believed_at_every_write()
+    {
+        var world = CertificateWorld.OfCertManager();
+        await using var vault = await VaultPki.StartAsync(world: world);
+        await vault.SettleAsync();
+        world.AssertConverged();
+        Assert.False(CertificateSecrets.IsOfCertManager(world.Found(CertificateWorld.Redis)));
+        Assert.DoesNotContain(Authority.Key, world.Found(CertificateWorld.Authority).Fields.Keys);
+    }
+
+    [Fact]
     public async Task Below_an_intermediate_authority_servers_show_it_and_clients_believe_its_root()
     {
         await using var vault = await VaultPki.StartAsync();
