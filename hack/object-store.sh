@@ -9,6 +9,7 @@ usage() {
 Usage: hack/object-store.sh up [--dir DIR] [--address IP] [--name DNS-NAME]...
        hack/object-store.sh down|status|stop|start [--dir DIR]
        hack/object-store.sh user NAME [--dir DIR]
+       hack/object-store.sh quota BUCKET BYTES [--dir DIR]
 
 A real object store for tests: Ceph's S3 gateway over TLS, with versions and object lock, in memory,
 from Debian's packages; several side by side in folders of their own. A running one is left as it is.
@@ -16,6 +17,7 @@ from Debian's packages; several side by side in folders of their own. A running 
   up      starts it and prints its address; DIR/ca.crt is who signed its certificate, and DIR/admin
           holds access key and secret, a line each, of a user who may make buckets
   user    makes another user, and prints access key and secret
+  quota   lets a bucket hold so many bytes and no more; 0 lifts that
   stop    ends the gateway alone, as an outage would; start has it back with its data
   down    ends it and removes DIR
   status  says what runs; exit code 0 when all is well, else 1
@@ -160,6 +162,14 @@ make_user() {
     printf '%s\n%s\n' "$key" "$secret"
 }
 
+# set_quota BUCKET BYTES
+set_quota() {
+    local switch=enable
+    (($2 > 0)) || switch=disable
+    ceph_program radosgw-admin -n client.rgw quota set --quota-scope=bucket --bucket="$1" --max-size="$2"
+    ceph_program radosgw-admin -n client.rgw quota "$switch" --quota-scope=bucket --bucket="$1"
+}
+
 store_down() {
     local name
     [[ -d $DORA_DIR ]] || return 0
@@ -178,13 +188,15 @@ store_status() {
 }
 
 main() {
-    local command=${1:-} user=''
+    local command=${1:-} user='' bucket='' bytes=''
     DORA_DIR=${DORA_OBJECT_STORE_DIR:-/var/lib/dora-object-store}
     ADDRESS=127.0.0.1
     NAMES=()
     (($# == 0)) || shift
     if [[ $command == user ]]; then
         user=${1:?user needs a name} && shift
+    elif [[ $command == quota ]]; then
+        bucket=${1:?quota needs a bucket} bytes=${2:?quota needs a number of bytes} && shift 2
     fi
     while (($# > 0)); do
         case $1 in
@@ -202,6 +214,7 @@ main() {
     case $command in
     up) store_up ;;
     user) make_user "$user" ;;
+    quota) set_quota "$bucket" "$bytes" ;;
     stop) stop_daemon radosgw 3 ;;
     start) start_gateway ;;
     down) store_down ;;

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
 using Dora.Api;
+using Dora.Backup.Store;
 using Dora.Integration.Tests.Backups;
 using Dora.Kubernetes.Client;
 using Dora.Kubernetes.Model;
@@ -94,6 +95,14 @@ internal sealed class BackupWorld(Cluster cluster) : IAsyncDisposable
         foreach (var name in await NamesAsync(folder))
             await client.DeleteObjectAsync(Bucket, name, TestContext.Current.CancellationToken);
     }
+
+    /// <summary>Gives a stack other credentials of the store.</summary>
+    public Task CredentialsAsync(string stack, StoreCredentials credentials) => cluster.Client.PatchAsync(
+        KubeTypes.Secrets,
+        cluster.Namespace,
+        $"{stack}-store",
+        KubePatch.Merge(new JsonObject { ["stringData"] = new JsonObject { ["accessKeyId"] = credentials.AccessKeyId, ["secretAccessKey"] = credentials.SecretAccessKey } }),
+        TestContext.Current.CancellationToken);
 
     /// <summary>Deletes a stack. Records outlive theirs, and the pods of their runs go with them.</summary>
     public async Task DeleteAsync(string stack)

@@ -67,6 +67,9 @@ public sealed class ObjectStoreServer : Xunit.IAsyncLifetime
         return name;
     }
 
+    /// <summary>Lets a bucket hold so many bytes and no more; 0 lifts that.</summary>
+    public Task LimitAsync(string bucket, long bytes) => HackScript.RunAsync(Script, "quota", bucket, bytes.ToString(System.Globalization.CultureInfo.InvariantCulture), "--dir", folder);
+
     /// <summary>Permits somebody something in a bucket, and nothing else.</summary>
     public async Task AllowAsync(string bucket, string user, params string[] actions)
     {

@@ -190,6 +190,25 @@ public sealed class RealRedisBackupTests(ObjectStoreServer store)
     }
 
     [Fact]
+    public async Task A_full_bucket_ends_a_backup_which_says_so_and_with_room_the_next_one_succeeds()
+    {
+        var bucket = await store.BucketAsync();
+        await using var source = await BackupRedis.StartAsync();
+        await source.FillAsync(2_000);
+        using var run = new AgentRun(store, bucket, Id, "redis-rdb");
+        await store.LimitAsync(bucket, 4_096);
+
+        Assert.Equal(1, await BackupAsync(run, source));
+        Assert.Equal("StoreFull", (string?)run.Report["reason"]);
+        Assert.Contains("make room, or raise the quota", (string)run.Report["message"]!, StringComparison.Ordinal);
+        Assert.DoesNotContain(await NamesAsync(store.Store(bucket)), name => name.EndsWith("manifest.json", StringComparison.Ordinal));
+
+        await store.LimitAsync(bucket, 0);
+        using var next = new AgentRun(store, bucket, "20261121t040000z-a1b2c3", "redis-rdb");
+        Assert.Equal(0, await BackupAsync(next, source));
+    }
+
+    [Fact]
     public async Task A_backup_of_another_form_is_not_restored()
     {
         var bucket = await store.BucketAsync();
