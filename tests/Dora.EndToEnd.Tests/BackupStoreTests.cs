@@ -18,7 +18,7 @@ public sealed class BackupStoreTests(Cluster cluster) : IAsyncLifetime
     [Fact]
     public async Task A_full_bucket_and_revoked_credentials_are_said_and_the_next_backup_succeeds()
     {
-        await _world.PrepareAsync(Stack, "{redis: {}}", "schedules: [{name: daily, schedule: '0 3 * * *', engines: [redis]}]");
+        await _world.PrepareAsync(Stack, "{redis: {}}", "schedules: [{name: daily, cron: '0 3 * * *', engines: [redis]}]");
         await cluster.ReadyAsync(Stack);
         var application = await RedisApplication.ConnectAsync(cluster, Stack, replicas: 0);
         await application.SetAsync("ballast", Convert.ToBase64String(RandomNumberGenerator.GetBytes(1 << 16)));

@@ -69,7 +69,7 @@ public sealed class PostgresTests(Cluster cluster)
         Timeout = 3,
         CommandTimeout = 5,
         Pooling = false,
-        SslMode = SslMode.Require,
+        SslMode = SslMode.VerifyFull,
     }.ConnectionString, await cluster.ExpectAsync("ledger", service));
 
     private static async Task<string?> AskAsync((string Text, Action<SslClientAuthenticationOptions> Expect) connection, string statement, CancellationToken cancellationToken)

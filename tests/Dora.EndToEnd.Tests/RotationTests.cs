@@ -106,7 +106,7 @@ public sealed class RotationTests(Cluster cluster)
         var (address, expect) = (await cluster.AddressAsync($"{Stack}-postgres"), await cluster.ExpectAsync(Stack, $"{Stack}-postgres"));
         return new($"{Stack}-postgres-app", async login =>
         {
-            var connection = new NpgsqlConnectionStringBuilder { Host = address, Port = 5432, Username = login.Username, Password = login.Password, Database = "app", Timeout = 3, CommandTimeout = 5, Pooling = false, SslMode = SslMode.Require };
+            var connection = new NpgsqlConnectionStringBuilder { Host = address, Port = 5432, Username = login.Username, Password = login.Password, Database = "app", Timeout = 3, CommandTimeout = 5, Pooling = false, SslMode = SslMode.VerifyFull };
             try
             {
                 await using var source = Verified.Source(connection.ConnectionString, expect);

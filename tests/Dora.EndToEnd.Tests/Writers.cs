@@ -140,7 +140,7 @@ internal sealed class PostgresApplication(string connection, Action<SslClientAut
     public static Task<PostgresApplication> ConnectCarelesslyAsync(Cluster cluster, string stack) => ConnectAsync(cluster, stack, SslMode.Prefer, null);
 
     public static async Task<PostgresApplication> ConnectAsync(Cluster cluster, string stack) =>
-        await ConnectAsync(cluster, stack, SslMode.Require, await cluster.ExpectAsync(stack, $"{stack}-postgres"));
+        await ConnectAsync(cluster, stack, SslMode.VerifyFull, await cluster.ExpectAsync(stack, $"{stack}-postgres"));
 
     private static async Task<PostgresApplication> ConnectAsync(Cluster cluster, string stack, SslMode mode, Action<SslClientAuthenticationOptions>? expect)
     {
