@@ -21,6 +21,7 @@ internal static class MongoDbAccess
 {
     public const string CreateUser = "CreateUser";
     public const string UpdateUser = "UpdateUser";
+    public const string SetPassword = "SetPassword";
     public const string DropUser = "DropUser";
     public const string CreateRole = "CreateRole";
     public const string UpdateRole = "UpdateRole";
@@ -87,6 +88,8 @@ internal static class MongoDbAccess
                 yield return $"{CreateUser}/{user.Name}";
             else if (!SameRoles(Grants(user.Roles), found.Array("roles")))
                 yield return $"{UpdateUser}/{user.Name}";
+            else if (user.Login is { } login && found.Document("credentials")?.Document("SCRAM-SHA-256") is { } known && !ScramSha256.Fits(login.Password, known.Text("salt"), known.Integer("iterationCount"), known.Text("storedKey")))
+                yield return $"{SetPassword}/{user.Name}";
         }
 
         // Only those that the operator created: it marks them. Others belong to somebody else, such as Vault.
@@ -104,10 +107,10 @@ internal static class MongoDbAccess
         await client.RunAsync("admin", Command(plan, command, target), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Users and roles of database admin.</summary>
+    /// <summary>Users of database admin, with what the server keeps of their passwords, and roles.</summary>
     public static async Task<(IReadOnlyList<BsonDocument> Users, IReadOnlyList<BsonDocument> Roles)> AskAsync(MongoClient client, CancellationToken cancellationToken)
     {
-        var users = await client.RunAsync("admin", new() { { "usersInfo", 1 } }, cancellationToken).ConfigureAwait(false);
+        var users = await client.RunAsync("admin", new() { { "usersInfo", 1 }, { "showCredentials", true } }, cancellationToken).ConfigureAwait(false);
         var roles = await client.RunAsync("admin", new() { { "rolesInfo", 1 }, { "showPrivileges", true } }, cancellationToken).ConfigureAwait(false);
         return ([.. users.Documents("users")], [.. roles.Documents("roles")]);
     }
@@ -129,7 +132,7 @@ internal static class MongoDbAccess
         }
 
         var user = Users(plan).First(user => user.Name == command.Subject);
-        return Write(command.Name, user, command.Name == CreateUser ? user.Login?.Password ?? (user.Secret is null ? target.NewPassword() : target.Credential(user.Secret, user.Key)) : null);
+        return Write(command.Name, user, command.Name is CreateUser or SetPassword ? user.Login?.Password ?? (user.Secret is null ? target.NewPassword() : target.Credential(user.Secret, user.Key)) : null);
     }
 
     private static BsonArray Grants(IReadOnlyList<MongoDbGrant> grants) =>

@@ -89,7 +89,7 @@ public sealed class MongoDbCluster : IEngineCluster
     [
         new(_names.InternalSecret, [new("keyfile"), new("admin-password"), new("monitor-password"), new("backup-password")]),
         UserSecret(_names.AppSecret, MongoDbPlan.AppUser, MongoDbPlan.AppDatabase),
-        .. _plan.KeptUsers.Select(user => UserSecret(_plan.UserSecret(user.Name), user.Name, DatabaseOf(user))),
+        .. _plan.KeptUsers.Select(user => UserSecret(_plan.UserSecret(user.Name), user.Name, DatabaseOf(user)) with { Renewable = true }),
     ];
 
     /// <inheritdoc/>

@@ -87,6 +87,10 @@ public sealed class MongoDbSettingsTests
     public void What_can_be_done_is_not_refused(string settings) =>
         Assert.Empty(Engines.Bind("mongodb", settings).Validate(EngineObservation.None));
 
+    [Fact]
+    public void The_Secret_of_a_user_that_is_declared_beside_data_may_be_made() =>
+        Assert.True(Engines.Bind("mongodb", "{users: [{name: alice, roles: [{role: read, database: a}]}]}").Credentials().Single(request => request.SecretName == "payments-mongodb-user-alice").Renewable);
+
     [Theory]
     [InlineData("8.0.4", "7.0", "ImmutableField")]
     [InlineData("7.0.14", "8.0", null)]

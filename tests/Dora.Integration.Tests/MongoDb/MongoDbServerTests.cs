@@ -113,6 +113,17 @@ public sealed class MongoDbServerTests(MongoDbServers servers) : IClassFixture<M
     }
 
     [Fact]
+    public async Task A_user_whose_password_is_the_operators_again_or_whose_Secret_was_made_again_is_told_it()
+    {
+        var plan = OfVault(new(StaticRole: "compliance.dora-test"), new("read", MongoDbServers.Database));
+        await ConvergeAsync(plan, Mine);
+        var kept = MongoDbLogins.Resolve(servers.Here(new(Users: [new(User, [new("read", MongoDbServers.Database)])])), servers.Target);
+        Assert.Equal([$"SetPassword/{User}"], await ConvergeAsync(kept, Mine));
+        Assert.Equal(LoginAnswer.Accepted, await AnswerAsync(kept, new(User, servers.Target.Credential(kept.UserSecret(User), "password"))));
+        Assert.Equal(LoginAnswer.Refused, await AnswerAsync(kept, new(User, servers.Target.NewPassword())));
+    }
+
+    [Fact]
     public async Task A_user_with_a_password_of_the_operators_becomes_Vaults_and_its_second_name_goes()
     {
         var kept = servers.Here(new(Users: [new(User, [new("read", MongoDbServers.Database)])]));
