@@ -1,6 +1,6 @@
+using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Engines;
-using System.Text.Json.Nodes;
 using Dora.Engines.MongoDb;
 using Dora.Engines.MongoDb.Wire;
 using Xunit;
