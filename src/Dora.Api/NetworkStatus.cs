@@ -19,7 +19,7 @@ public sealed record NetworkStatus(
     public const int LongestDigest = 80;
 }
 
-/// <summary>What a pod that nothing lets in found.</summary>
+/// <summary>What pods found that nothing lets in, or out.</summary>
 public sealed record NetworkProbeStatus(
     [property: Description("The Job that tried."), MaxLength(63)]
     string Job,

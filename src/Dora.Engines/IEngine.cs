@@ -257,6 +257,9 @@ public sealed record EngineTarget(
     IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted = null,
     IReadOnlyList<MemberPod>? Doors = null)
 {
+    /// <summary>A random password that is kept nowhere, for a user whose password somebody else sets; only while a command is carried out.</summary>
+    public Func<string> NewPassword { get; init; } = static () => throw new InvalidOperationException("only a command makes passwords");
+
     /// <summary>Logins that servers shall accept of a Secret's user.</summary>
     /// <param name="secret">The Secret.</param>
     /// <param name="username">The user, where the Secret names none.</param>

@@ -112,6 +112,10 @@ public sealed class EngineContractTests
     [InlineData("redis", "{users: [{name: a, keys: ['x[1']}]}", "spec.engines.redis.users[0].keys")]
     [InlineData("redis", "{users: [{name: a, channels: ['']}]}", "spec.engines.redis.users[0].channels")]
     [InlineData("redis", "{users: [{name: a, categories: [dangerous]}]}", "spec.engines.redis.users[0].categories")]
+    [InlineData("redis", "{mode: Sentinel, users: [{name: a, vault: {staticRole: ns.a}}]}", "spec.engines.redis.users[0].vault")]
+    [InlineData("redis", "{mode: Cluster, users: [{name: a, vault: {dynamicRole: ns.a}}]}", "spec.engines.redis.users[0].vault")]
+    [InlineData("redis", "{mode: Standalone, users: [{name: a, keys: ['x:*'], vault: {dynamicRole: ns.a}}]}", "spec.engines.redis.users[0].vault")]
+    [InlineData("redis", "{mode: Standalone, users: [{name: vault, vault: {staticRole: ns.a}}]}", "spec.engines.redis.users[0].name")]
     public void What_cannot_be_done_names_the_field_and_the_fix(string engine, string settings, string field)
     {
         var violation = Assert.Single(Engines.Bind(engine, settings).Validate(EngineObservation.None));

@@ -18,8 +18,11 @@ internal static class InfluxDbCredentials
             ? [new(AdminPassword), new(AdminToken)]
             // Without a secret, some versions of 1.x take a JWT that anybody signed with the empty one (CVE-2019-20933).
             : [new(AdminPassword), new(MonitorPassword), new(JwtSecret)]),
-        .. plan.Users.Select(user => new CredentialRequest(user.Secret, plan.IsV2 ? TokenFields(plan, user) : PasswordFields(plan, user), Renewable: true)),
+        .. plan.KeptUsers.Select(user => new CredentialRequest(user.Secret, plan.IsV2 ? TokenFields(plan, user) : PasswordFields(plan, user), Renewable: true)),
     ];
+
+    /// <summary>The Secret of a login that Vault gives.</summary>
+    public static CredentialRequest Vault(InfluxDbPlan plan, string user) => new($"{plan.Names.Cluster}-vault-{user}", [new(Password), new("username", user), .. Address(plan)]);
 
     private static CredentialField[] PasswordFields(InfluxDbPlan plan, UserPlan user) =>
     [

@@ -141,6 +141,16 @@ public sealed class InfluxDbCluster : IEngineCluster
     public IReadOnlyList<RotatingRole> Rotating => _plan.IsV2 ? [] : V1Logins.Of(_plan);
 
     /// <inheritdoc/>
+    public IReadOnlyList<VaultLogin> VaultLogins => _plan.IsV2 ? [] :
+    [
+        .. (_settings.Users ?? []).Select((user, index) => (user, index)).Where(entry => entry.user.Vault is not null).Select(entry => new VaultLogin(
+            string.Create(CultureInfo.InvariantCulture, $"spec.engines.influxdb.users[{entry.index}].vault"),
+            entry.user.Vault!,
+            entry.user.Vault!.StaticRole is null ? null : entry.user.Name,
+            InfluxDbCredentials.Vault(_plan, entry.user.Name))),
+    ];
+
+    /// <inheritdoc/>
     public IReadOnlyList<StaticRole> Static =>
     [
         new(_names.InternalSecret, "the administrator is made when the server first starts, and keeps this password"),

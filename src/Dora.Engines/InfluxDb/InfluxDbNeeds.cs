@@ -15,6 +15,7 @@ internal static class InfluxDbNeeds
     public const string RemoveContinuousQuery = "RemoveContinuousQuery";
     public const string RemoveTask = "RemoveTask";
     public const string RevokeToken = "RevokeToken";
+    public const string DropUser = "DropUser";
     public const string SetPassword = "SetPassword";
     public const string SetGrants = "SetGrants";
     public const string CreateBucket = "CreateBucket";
@@ -46,6 +47,7 @@ internal static class InfluxDbNeeds
         CreateDatabase or CreateBucket or CreatePolicy or CreateUser => $"'{subject}' is declared and does not exist",
         AlterDatabase or AlterPolicy or UpdateBucket => $"'{subject}' keeps points for another time than declared",
         SetContinuousQuery or SetTask => $"downsampling '{subject}' is not as declared",
+        DropUser => $"'{subject}' logged in before Vault gave its login",
         SetPassword => $"the server refuses the password that the Secret of '{subject}' holds",
         SetGrants => $"'{subject}' may do other things than declared",
         IssueToken => $"the Secret of '{subject}' holds no token that gives just the declared rights",

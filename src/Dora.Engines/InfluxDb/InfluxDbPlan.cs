@@ -58,10 +58,19 @@ internal sealed record InfluxDbPlan(
             ResourceSettings.Complete(settings.Resources, cpu, memory),
             settings.Organization ?? "dora",
             DatabasesOf(settings),
-            UsersOf(names, settings),
+            UsersOf(names, settings, version[0] == '2'),
             [.. (settings.Downsampling ?? []).Select(DownsamplingOf)],
-            PodPlan.Of(names.Stack, settings.Pods));
+            PodPlan.Of(names.Stack, settings.Pods))
+        {
+            GivenUp = version[0] == '2' ? [] : [.. (settings.Users ?? []).Where(user => user.Vault is not null).SelectMany(GivenUpBy)],
+        };
     }
+
+    /// <summary>Users whose passwords are the operator's to keep.</summary>
+    public IEnumerable<UserPlan> KeptUsers => Users.Where(user => !user.KeepsPassword);
+
+    /// <summary>Users that the operator may have made before Vault took their place.</summary>
+    public IReadOnlyList<string> GivenUp { get; init; } = [];
 
     /// <summary>Memory of a member in Mi.</summary>
     public long MemoryMebibytes => SettingsRules.Mebibytes(Resources.Memory) ?? 256;
@@ -84,14 +93,17 @@ internal sealed record InfluxDbPlan(
             ]))];
     }
 
-    private static List<UserPlan> UsersOf(EngineNames names, InfluxDbSettings settings) =>
+    private static string[] GivenUpBy(InfluxDbUser user) => user.Vault!.DynamicRole is null ? [RotatingRole.SecondOf(user.Name)] : [user.Name, RotatingRole.SecondOf(user.Name)];
+
+    private static List<UserPlan> UsersOf(EngineNames names, InfluxDbSettings settings, bool isV2) =>
     [
         new(AppUser, names.AppSecret, [AppDatabase], [AppDatabase]),
-        .. (settings.Users ?? []).Select(user => new UserPlan(
+        .. (settings.Users ?? []).Where(user => isV2 || user.Vault?.DynamicRole is null).Select(user => new UserPlan(
             user.Name,
             $"{names.Cluster}-user-{user.Name}",
             [.. user.Grants.Where(grant => grant.Access != InfluxDbAccess.Write).Select(grant => grant.Database).Distinct()],
-            [.. user.Grants.Where(grant => grant.Access != InfluxDbAccess.Read).Select(grant => grant.Database).Distinct()])),
+            [.. user.Grants.Where(grant => grant.Access != InfluxDbAccess.Read).Select(grant => grant.Database).Distinct()],
+            KeepsPassword: !isV2 && user.Vault is not null)),
     ];
 
     private static DownsamplingPlan DownsamplingOf(InfluxDbDownsampling wanted) => new(
@@ -119,7 +131,12 @@ internal sealed record PolicyPlan(string Name, long Retention, long Shard, bool 
 }
 
 /// <summary>A user, the Secret that opens its door, and what it may do.</summary>
-internal sealed record UserPlan(string Name, string Secret, IReadOnlyList<string> Read, IReadOnlyList<string> Write);
+/// <param name="Name">Its name.</param>
+/// <param name="Secret">The Secret.</param>
+/// <param name="Read">Databases that it reads.</param>
+/// <param name="Write">Databases that it writes.</param>
+/// <param name="KeepsPassword">Whether its password is somebody else's to set, and no Secret holds it.</param>
+internal sealed record UserPlan(string Name, string Secret, IReadOnlyList<string> Read, IReadOnlyList<string> Write, bool KeepsPassword = false);
 
 /// <summary>A coarser copy; window in seconds.</summary>
 internal sealed record DownsamplingPlan(string Name, string Source, string SourcePolicy, string Target, string TargetPolicy, string? Measurement, long Window, string Function);

@@ -97,6 +97,10 @@ internal static partial class InfluxDbRules
                 yield return new($"{path}.name", $"'{user.Name}' is the operator's own user", $"choose another name than {string.Join(", ", InfluxDbPlan.ReservedUsers)}");
             if (users.Count(other => other.Name == user.Name) > 1)
                 yield return new($"{path}.name", $"'{user.Name}' is declared twice", "declare each user once");
+            if (plan.IsV2 && user.Vault is not null)
+                yield return new($"{path}.vault", "the server of InfluxDB 2.x issues its tokens itself", "remove it: the user's token is in its Secret; or choose version 1.6 in a new stack");
+            if (user is { Vault.DynamicRole: not null, Grants.Count: > 0 })
+                yield return new($"{path}.grants", "InfluxDB has no groups by which the users that Vault makes could have them", "write grants: [], and what they may do into the creation statements of the role in Vault");
             foreach (var (grant, index) in user.Grants.Select((grant, index) => (grant, index)))
             {
                 if (Unknown(plan, $"{path}.grants[{index}].database", grant.Database) is { } unknown)

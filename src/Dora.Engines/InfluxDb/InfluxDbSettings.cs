@@ -12,6 +12,7 @@ namespace Dora.Engines.InfluxDb;
 [Cel("!has(self.version) || !self.version.startsWith('1.') || !has(self.instances) || self.instances == 1", "engines.influxdb.instances must be 1 for version 1.x, which cannot replicate; choose version 2.7 for a second instance", FieldPath = ".instances")]
 [Cel("!has(self.version) || !self.version.startsWith('1.') || !has(self.organization)", "engines.influxdb.organization belongs to version 2.x; remove it", FieldPath = ".organization")]
 [Cel("!has(self.version) || self.version.startsWith('1.') || !has(self.databases) || self.databases.all(database, !has(database.retentionPolicies))", "engines.influxdb.databases[].retentionPolicies belong to version 1.x; a bucket of 2.x has one retention: declare one database for each", FieldPath = ".databases")]
+[Cel("!has(self.version) || self.version.startsWith('1.') || !has(self.users) || self.users.all(user, !has(user.vault))", "engines.influxdb.users[].vault belongs to version 1.x; a server of 2.x issues tokens", FieldPath = ".users")]
 [Cel("(has(self.organization) ? self.organization : '') == (has(oldSelf.organization) ? oldSelf.organization : '')", "engines.influxdb.organization cannot be changed: it is made once, at setup; create a new stack and restore into it", Reason = "FieldValueForbidden", FieldPath = ".organization")]
 [Cel(StorageSettings.ClassRule, StorageSettings.ClassMessage, Reason = "FieldValueForbidden", FieldPath = ".storage.class")]
 public sealed record InfluxDbSettings(
@@ -31,7 +32,7 @@ public sealed record InfluxDbSettings(
     IReadOnlyList<InfluxDbUser>? Users = null,
     [property: Description("Coarser copies of measurements, made by the server: continuous queries (1.x, named 'dora.<name>') or tasks (2.x). What is taken from the list ends."), ListMap("name"), MaxItems(64)]
     IReadOnlyList<InfluxDbDownsampling>? Downsampling = null,
-    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods; fields as of postgres.pods."), DescribedElsewhere]
     PodSettings? Pods = null)
 {
     /// <summary>Names of databases, policies, tasks and organisations. A leading '_' is InfluxDB's own.</summary>
@@ -75,12 +76,15 @@ public sealed record InfluxDbRetentionPolicy(
     string? ShardDuration = null);
 
 /// <summary>A user with the least rights that are asked for.</summary>
+[Cel("!has(self.vault) || !has(self.vault.dynamicRole) || self.grants.size() == 0", "with dynamicRole write grants: [], and what its users may do into Vault's creation statements: InfluxDB has no groups", FieldPath = ".grants")]
 [Cel("!(self.name in ['admin', 'app', 'monitor', 'backup', 'replication'])", "admin, app, monitor, backup and replication are the operator's own users; choose another name", FieldPath = ".name")]
 public sealed record InfluxDbUser(
     [property: Description("Its name."), Pattern(InfluxDbSettings.UserPattern), MaxLength(32)]
     string Name,
     [property: Description("What it may do. An empty list takes everything away: do so before a user of 1.x is taken from the list of users, which alone changes nothing there."), ListMap("database"), MaxItems(64)]
-    IReadOnlyList<InfluxDbGrant> Grants);
+    IReadOnlyList<InfluxDbGrant> Grants,
+    [property: Description("As of postgres.roles[] (1.x only); Secret '<stack>-influxdb-vault-<name>'. With dynamicRole grants is [], and Vault's creation statements grant."), DescribedElsewhere]
+    VaultDatabaseRole? Vault = null);
 
 /// <summary>What a user may do with one database.</summary>
 public sealed record InfluxDbGrant(

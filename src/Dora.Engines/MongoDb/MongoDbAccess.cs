@@ -4,17 +4,24 @@ namespace Dora.Engines.MongoDb;
 
 /// <summary>A user as it shall be.</summary>
 /// <param name="Name">Name, in database admin.</param>
-/// <param name="Secret">Secret that holds its password.</param>
+/// <param name="Secret">Secret that holds its password; null: it is made with one that nobody knows, and the password is then Vault's to set.</param>
 /// <param name="Key">Key of the password there.</param>
 /// <param name="Roles">Its roles.</param>
 /// <param name="Login">Its password, where the Secret's is not the only one of its role; or null.</param>
-internal sealed record MongoDbWantedUser(string Name, string Secret, string Key, IReadOnlyList<MongoDbGrant> Roles, Login? Login = null);
+internal sealed record MongoDbWantedUser(string Name, string? Secret, string Key, IReadOnlyList<MongoDbGrant> Roles, Login? Login = null);
+
+/// <summary>A role of database admin as it shall be.</summary>
+/// <param name="Name">Name.</param>
+/// <param name="Privileges">What it may do by itself.</param>
+/// <param name="Roles">Roles whose rights it has.</param>
+internal sealed record MongoDbWantedRole(string Name, IReadOnlyList<MongoDbPrivilege> Privileges, IReadOnlyList<MongoDbGrant> Roles);
 
 /// <summary>Users and roles: what is wanted, and how it compares with what the server has.</summary>
 internal static class MongoDbAccess
 {
     public const string CreateUser = "CreateUser";
     public const string UpdateUser = "UpdateUser";
+    public const string SetPassword = "SetPassword";
     public const string DropUser = "DropUser";
     public const string CreateRole = "CreateRole";
     public const string UpdateRole = "UpdateRole";
@@ -28,7 +35,15 @@ internal static class MongoDbAccess
         .. InTurn(plan, new(MongoDbPlan.AppUser, plan.Names.AppSecret, "password", [new("readWrite", MongoDbPlan.AppDatabase)])),
         new(MongoDbPlan.MonitorUser, plan.Names.InternalSecret, "monitor-password", [new("clusterMonitor", "admin"), new("read", "local")]),
         new(MongoDbPlan.BackupUser, plan.Names.InternalSecret, "backup-password", [new("backup", "admin")]),
-        .. plan.Users.SelectMany(user => InTurn(plan, new(user.Name, plan.UserSecret(user.Name), "password", user.Roles))),
+        .. plan.KeptUsers.SelectMany(user => InTurn(plan, new(user.Name, plan.UserSecret(user.Name), "password", user.Roles))),
+        .. plan.Users.Where(user => user.Vault?.StaticRole is not null).Select(user => new MongoDbWantedUser(user.Name, null, "password", user.Roles)),
+    ];
+
+    /// <summary>Declared roles, then those by which the users that Vault makes have the rights of a declared user: they may contain declared ones.</summary>
+    public static IReadOnlyList<MongoDbWantedRole> Roles(MongoDbPlan plan) =>
+    [
+        .. plan.Roles.Select(role => new MongoDbWantedRole(role.Name, role.Privileges, [])),
+        .. plan.Users.Where(user => user.Vault?.DynamicRole is not null).Select(user => new MongoDbWantedRole(user.Name, [], user.Roles)),
     ];
 
     /// <summary>The command that takes a user away.</summary>
@@ -53,16 +68,16 @@ internal static class MongoDbAccess
 
     // One or both of the two users that take turns.
     private static IEnumerable<MongoDbWantedUser> InTurn(MongoDbPlan plan, MongoDbWantedUser user) =>
-        plan.Logins?.GetValueOrDefault(user.Secret) is { } logins ? logins.Select(login => user with { Name = login.Username, Login = login }) : [user];
+        plan.Logins?.GetValueOrDefault(user.Secret!) is { } logins ? logins.Select(login => user with { Name = login.Username, Login = login }) : [user];
 
     /// <summary>Needs that bring users and roles to what is wanted; pure.</summary>
     public static IEnumerable<string> Compare(MongoDbPlan plan, IReadOnlyList<BsonDocument> users, IReadOnlyList<BsonDocument> roles)
     {
-        foreach (var role in plan.Roles)
+        foreach (var role in Roles(plan))
         {
             if (roles.FirstOrDefault(found => found.Text("role") == role.Name) is not { } found)
                 yield return $"{CreateRole}/{role.Name}";
-            else if (!SamePrivileges(Privileges(role), found.Array("privileges")) || found.Array("roles") is { Count: > 0 })
+            else if (!SamePrivileges(Privileges(role), found.Array("privileges")) || !SameRoles(Grants(role.Roles), found.Array("roles")))
                 yield return $"{UpdateRole}/{role.Name}";
         }
 
@@ -73,9 +88,11 @@ internal static class MongoDbAccess
                 yield return $"{CreateUser}/{user.Name}";
             else if (!SameRoles(Grants(user.Roles), found.Array("roles")))
                 yield return $"{UpdateUser}/{user.Name}";
+            else if (user.Login is { } login && found.Document("credentials")?.Document("SCRAM-SHA-256") is { } known && !ScramSha256.Fits(login.Password, known.Text("salt"), known.Integer("iterationCount"), known.Text("storedKey")))
+                yield return $"{SetPassword}/{user.Name}";
         }
 
-        // Only those that the operator created: it marks them. Others belong to somebody else.
+        // Only those that the operator created: it marks them. Others belong to somebody else, such as Vault.
         foreach (var user in users.Where(user => user.Document("customData")?.Text(Mark) == MarkValue && user.Text("user") is { } name && wanted.All(other => other.Name != name)))
             yield return $"{DropUser}/{user.Text("user")}";
     }
@@ -90,10 +107,10 @@ internal static class MongoDbAccess
         await client.RunAsync("admin", Command(plan, command, target), cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Users and roles of database admin.</summary>
+    /// <summary>Users of database admin, with what the server keeps of their passwords, and roles.</summary>
     public static async Task<(IReadOnlyList<BsonDocument> Users, IReadOnlyList<BsonDocument> Roles)> AskAsync(MongoClient client, CancellationToken cancellationToken)
     {
-        var users = await client.RunAsync("admin", new() { { "usersInfo", 1 } }, cancellationToken).ConfigureAwait(false);
+        var users = await client.RunAsync("admin", new() { { "usersInfo", 1 }, { "showCredentials", true } }, cancellationToken).ConfigureAwait(false);
         var roles = await client.RunAsync("admin", new() { { "rolesInfo", 1 }, { "showPrivileges", true } }, cancellationToken).ConfigureAwait(false);
         return ([.. users.Documents("users")], [.. roles.Documents("roles")]);
     }
@@ -104,24 +121,24 @@ internal static class MongoDbAccess
             return Drop(command.Subject);
         if (command.Name is CreateRole or UpdateRole)
         {
-            var role = plan.Roles.First(role => role.Name == command.Subject);
+            var role = Roles(plan).First(role => role.Name == command.Subject);
             return new()
             {
                 { command.Name == CreateRole ? "createRole" : "updateRole", role.Name },
                 { "privileges", Privileges(role) },
-                { "roles", new BsonArray() },
+                { "roles", Grants(role.Roles) },
                 { "writeConcern", MongoDbCommands.Majority },
             };
         }
 
         var user = Users(plan).First(user => user.Name == command.Subject);
-        return Write(command.Name, user, command.Name == CreateUser ? user.Login?.Password ?? target.Credential(user.Secret, user.Key) : null);
+        return Write(command.Name, user, command.Name is CreateUser or SetPassword ? user.Login?.Password ?? (user.Secret is null ? target.NewPassword() : target.Credential(user.Secret, user.Key)) : null);
     }
 
     private static BsonArray Grants(IReadOnlyList<MongoDbGrant> grants) =>
         new(grants.Select(grant => (BsonValue)new BsonDocument { { "role", grant.Role }, { "db", grant.Database } }));
 
-    private static BsonArray Privileges(MongoDbRole role) => new(role.Privileges.Select(privilege => (BsonValue)new BsonDocument
+    private static BsonArray Privileges(MongoDbWantedRole role) => new(role.Privileges.Select(privilege => (BsonValue)new BsonDocument
     {
         { "resource", new BsonDocument { { "db", privilege.Database }, { "collection", privilege.Collection ?? "" } } },
         { "actions", new BsonArray(privilege.Actions.Select(action => (BsonValue)action)) },

@@ -49,7 +49,7 @@ internal static class MongoDbCommands
         MongoDbNeeds.RemoveMember => MongoDbReplicaSet.RemoveAsync(command.Subject, client, cancellationToken),
         MongoDbNeeds.SetDefaultWriteConcern => SetWriteConcernAsync(plan, client, cancellationToken),
         MongoDbNeeds.SetCompatibility => SetCompatibilityAsync(command.Subject, client, cancellationToken),
-        MongoDbAccess.CreateUser or MongoDbAccess.UpdateUser or MongoDbAccess.DropUser or MongoDbAccess.CreateRole or MongoDbAccess.UpdateRole =>
+        MongoDbAccess.CreateUser or MongoDbAccess.UpdateUser or MongoDbAccess.SetPassword or MongoDbAccess.DropUser or MongoDbAccess.CreateRole or MongoDbAccess.UpdateRole =>
             MongoDbAccess.ExecuteAsync(plan, command, target, client, cancellationToken),
         MongoDbSchema.CreateCollection or MongoDbSchema.ModifyCollection or MongoDbSchema.CreateIndex or MongoDbSchema.ModifyIndex =>
             MongoDbSchema.ExecuteAsync(plan, command, client, cancellationToken),
@@ -69,6 +69,7 @@ internal static class MongoDbCommands
             MongoDbNeeds.SetCompatibility => $"all members run {subject}",
             MongoDbAccess.CreateUser => $"user '{subject}' is missing",
             MongoDbAccess.UpdateUser => $"user '{subject}' has other roles than declared",
+            MongoDbAccess.SetPassword => $"the server refuses the password that the Secret of '{subject}' holds",
             MongoDbAccess.DropUser => $"user '{subject}' is not declared any more",
             MongoDbAccess.CreateRole => $"role '{subject}' is missing",
             MongoDbAccess.UpdateRole => $"role '{subject}' may do something else than declared",

@@ -89,7 +89,17 @@ public sealed class MongoDbCluster : IEngineCluster
     [
         new(_names.InternalSecret, [new("keyfile"), new("admin-password"), new("monitor-password"), new("backup-password")]),
         UserSecret(_names.AppSecret, MongoDbPlan.AppUser, MongoDbPlan.AppDatabase),
-        .. _plan.Users.Select(user => UserSecret(_plan.UserSecret(user.Name), user.Name, user.Roles is [{ } grant, ..] ? grant.Database : "admin")),
+        .. _plan.KeptUsers.Select(user => UserSecret(_plan.UserSecret(user.Name), user.Name, DatabaseOf(user)) with { Renewable = true }),
+    ];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<VaultLogin> VaultLogins =>
+    [
+        .. _plan.Users.Where(user => user.Vault is not null).Select(user => new VaultLogin(
+            $"spec.engines.mongodb.users[{user.Name}].vault",
+            user.Vault!,
+            user.Vault!.StaticRole is null ? null : user.Name,
+            UserSecret($"{_names.Cluster}-vault-{user.Name}", user.Name, DatabaseOf(user)))),
     ];
 
     /// <inheritdoc/>
@@ -152,6 +162,8 @@ public sealed class MongoDbCluster : IEngineCluster
     /// <inheritdoc/>
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
         MongoDbLogins.LogInAsync(_plan, login, target, cancellationToken);
+
+    private static string DatabaseOf(MongoDbUser user) => user.Roles is [{ } grant, ..] ? grant.Database : "admin";
 
     // Drivers find the primary themselves: they are given every member, and the set's name.
     private CredentialRequest UserSecret(string secret, string user, string database)

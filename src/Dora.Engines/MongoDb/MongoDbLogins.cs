@@ -8,7 +8,7 @@ internal static class MongoDbLogins
     public static IReadOnlyList<RotatingRole> Of(MongoDbPlan plan) =>
     [
         Role(plan.Names.AppSecret, MongoDbPlan.AppUser),
-        .. plan.Users.Select(user => Role(plan.UserSecret(user.Name), user.Name)),
+        .. plan.KeptUsers.Select(user => Role(plan.UserSecret(user.Name), user.Name)),
     ];
 
     /// <summary>The users as they shall be while some of them log in by their second name, or by both.</summary>

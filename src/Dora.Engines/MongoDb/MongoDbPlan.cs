@@ -94,6 +94,9 @@ internal sealed record MongoDbPlan(
     /// </summary>
     public string WriteConcern => Arbiter && Instances <= 2 ? "1" : "majority";
 
+    /// <summary>Declared users whose passwords are the operator's to keep.</summary>
+    public IEnumerable<MongoDbUser> KeptUsers => Users.Where(user => user.Vault is null);
+
     /// <summary>Secret of a declared user.</summary>
     public string UserSecret(string user) => $"{Names.Cluster}-user-{user}";
 }

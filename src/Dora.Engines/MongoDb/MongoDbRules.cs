@@ -146,6 +146,8 @@ internal static class MongoDbRules
                 yield return name;
             if (MongoDbPlan.ReservedUsers.Contains(user.Name))
                 yield return new($"{path}.name", $"'{user.Name}' is kept by the operator", $"choose a name other than {string.Join(", ", MongoDbPlan.ReservedUsers)}", "ReservedName");
+            if (user.Vault?.DynamicRole is not null && (MongoDbNames.IsBuiltInRole(user.Name) || plan.Roles.Any(role => role.Name == user.Name)))
+                yield return new($"{path}.name", $"there is a role '{user.Name}' already, and with dynamicRole the operator makes one of this name", "choose another name", "ReservedName");
             if (user.Roles.Count == 0)
                 yield return new($"{path}.roles", "a user without roles", "give at least one role");
             foreach (var violation in user.Roles.SelectMany(grant => Grant($"{path}.roles", grant, plan)))

@@ -29,7 +29,7 @@ public sealed record MongoDbSettings(
     IReadOnlyList<MongoDbRole>? Roles = null,
     [property: Description("Users beside app, monitor and backup, kept as declared, each with its password in Secret <stack>-mongodb-user-<name>. A user that is not declared any more is dropped."), ListMap("name"), MaxItems(32)]
     IReadOnlyList<MongoDbUser>? Users = null,
-    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods; fields as of postgres.pods."), DescribedElsewhere]
     PodSettings? Pods = null);
 
 /// <summary>Supported major versions.</summary>
@@ -106,7 +106,9 @@ public sealed record MongoDbUser(
     [property: Description("Name; not admin, app, monitor or backup."), Pattern(MongoDbNames.UserPattern), MaxLength(32)]
     string Name,
     [property: Description("Roles."), MinItems(1), MaxItems(16)]
-    IReadOnlyList<MongoDbGrant> Roles);
+    IReadOnlyList<MongoDbGrant> Roles,
+    [property: Description("As of postgres.roles[]; Secret '<stack>-mongodb-vault-<name>'. With dynamicRole 'name' is a role of database admin, for the users that Vault makes."), DescribedElsewhere]
+    VaultDatabaseRole? Vault = null);
 
 /// <summary>A role of a database, given to a user.</summary>
 public sealed record MongoDbGrant(

@@ -37,8 +37,6 @@ internal static partial class PostgresDeclarationRules
             yield return new($"{path}.name", $"'{role.Name}' is taken by the operator or the server", "choose another name", "ReservedName");
         if (all.Count(other => other.Name == role.Name) > 1)
             yield return new($"{path}.name", $"'{role.Name}' is declared twice", "declare each role once");
-        if (role.Vault is { } vault && (vault.StaticRole is null) == (vault.DynamicRole is null))
-            yield return new($"{path}.vault", "names not one role of Vault", "give staticRole or dynamicRole, one of the two");
         if (role is { Vault: not null, Login: false })
             yield return new($"{path}.vault", "belongs to a role that may log in", "remove it, or set login to true");
         if (role.ConnectionLimit is < 0 or > 10000)

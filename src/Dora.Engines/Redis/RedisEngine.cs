@@ -68,7 +68,7 @@ public sealed class RedisCluster : IEngineCluster
         if (_plan.Mode == RedisMode.Sentinel && (_plan.Instances is < 3 or > 9 || _plan.Instances % 2 == 0))
             violations.Add(new($"{path}.instances", $"{_plan.Instances} Sentinels cannot elect by majority", "choose 3, 5, 7 or 9"));
         violations.AddRange(RedisRules.Cluster(path, _plan, _settings));
-        violations.AddRange(RedisUsers.Validate(path, _settings));
+        violations.AddRange(RedisUsers.Validate(path, _plan, _settings));
         violations.AddRange(RedisParameters.Check(path, _plan));
         if (observed.Workload?.Metadata.Annotation(RedisStatefulSet.ModeAnnotation) is { } mode && mode != _plan.Mode.ToString())
             violations.Add(new($"{path}.mode", $"the servers run in mode {mode}", "create a new stack and restore into it", "ImmutableField"));
@@ -173,6 +173,9 @@ public sealed class RedisCluster : IEngineCluster
 
     /// <inheritdoc/>
     public IReadOnlyList<RotatingRole> Rotating => RedisLogins.Of(_plan);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<VaultLogin> VaultLogins => [.. RedisUsers.VaultLogins("spec.engines.redis", _plan, _settings)];
 
     /// <inheritdoc/>
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>

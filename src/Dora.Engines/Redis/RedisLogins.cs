@@ -18,7 +18,7 @@ internal static class RedisLogins
     private static readonly TimeSpan Mounted = TimeSpan.FromMinutes(10);
 
     public static IReadOnlyList<RotatingRole> Of(RedisPlan plan) =>
-        [new(plan.Names.AppSecret, RedisPlan.AppUser), .. plan.Users.Select(user => new RotatingRole(user.Secret, user.Name)), .. Own(plan)];
+        [new(plan.Names.AppSecret, RedisPlan.AppUser), .. plan.Users.Where(user => !user.KeepsPassword).Select(user => new RotatingRole(user.Secret, user.Name)), .. Own(plan)];
 
     /// <summary>The passwords that a user shall have, as servers show them.</summary>
     public static IReadOnlyList<string> Hashes(EngineTarget target, string secret) =>

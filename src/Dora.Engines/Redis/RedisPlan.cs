@@ -48,6 +48,7 @@ internal sealed record RedisPlan(
             mode == RedisMode.Cluster ? replicas : 0)
         {
             Users = RedisUsers.Of(names, settings),
+            WithVault = settings.Users?.Any(user => user.Vault is not null) == true,
             Policy = Eviction(settings.MaxmemoryPolicy ?? RedisEviction.None),
             Parameters = settings.Parameters ?? new Dictionary<string, string>(),
         };
@@ -55,6 +56,9 @@ internal sealed record RedisPlan(
 
     /// <summary>Users that are set while the servers run.</summary>
     public IReadOnlyList<UserPlan> Users { get; init; } = [];
+
+    /// <summary>Whether Vault gives logins, and there are users whom it made.</summary>
+    public bool WithVault { get; init; }
 
     /// <summary>What goes when memory is full, as Redis names it.</summary>
     public string Policy { get; init; } = Eviction(RedisEviction.None);

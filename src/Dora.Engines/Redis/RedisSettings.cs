@@ -37,7 +37,7 @@ public sealed record RedisSettings(
     RedisEviction? MaxmemoryPolicy = null,
     [property: Description("Parameters of the servers, by name, each value as text, as in redis.conf. They are taken up while the servers run; one that is removed goes back to its default (maxclients at the next start). Those that the operator owns, and dangerous ones, are refused."), MaxProperties(RedisSettings.MostParameters), MaxLength(RedisSettings.LongestValue)]
     IReadOnlyDictionary<string, string>? Parameters = null,
-    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods.")]
+    [property: Description("Where its pods run and from which image. A field given here takes the place of that of spec.pods; fields as of postgres.pods."), DescribedElsewhere]
     PodSettings? Pods = null)
 {
     /// <summary>Parameters at most.</summary>

@@ -7,7 +7,11 @@ using Dora.Engines.Rendering;
 namespace Dora.Engines.Redis;
 
 /// <summary>A user, its Secret, and what it may do as <c>ACL SETUSER</c> takes it (Redis documentation, "ACL").</summary>
-internal sealed record UserPlan(string Name, string Secret, IReadOnlyList<string> Rules);
+/// <param name="Name">Its name.</param>
+/// <param name="Secret">The Secret.</param>
+/// <param name="Rules">What it may do.</param>
+/// <param name="KeepsPassword">Whether its password is somebody else's to set, and no Secret holds it.</param>
+internal sealed record UserPlan(string Name, string Secret, IReadOnlyList<string> Rules, bool KeepsPassword = false);
 
 /// <summary>
 /// Users beside those that the servers need to run: monitor, backup, and declared ones. They are set on running members and saved to
@@ -18,6 +22,9 @@ internal static class RedisUsers
 {
     public const string SetUser = "SetUser";
     public const string RemoveUser = "RemoveUser";
+
+    /// <summary>Whom Vault logs in as; nobody else's where a login is Vault's.</summary>
+    public const string VaultUser = "vault";
 
     private static readonly string[] _reserved = ["default", RedisPlan.AdminUser, "replica", "sentinel", RedisPlan.MigrateUser, RedisPlan.AppUser, "monitor", "backup"];
     private static readonly string[] _categories = ["read", "write", "keyspace", "string", "list", "hash", "set", "sortedset", "stream", "bitmap", "hyperloglog", "geo", "pubsub", "transaction", "scripting", "blocking"];
@@ -30,20 +37,31 @@ internal static class RedisUsers
         new("monitor", Secret(names, "monitor"), ["-@all", "+ping", "+hello", "+info", "+dbsize", "+role", "+lastsave", "+slowlog|get", "+slowlog|len", "+latency|latest", "+memory|stats", "+cluster|info", "+cluster|nodes"]),
         // Takes a copy as a replica does (redis-cli --rdb), or has the server write one.
         new("backup", Secret(names, "backup"), ["-@all", "+ping", "+hello", "+psync", "+sync", "+replconf", "+info", "+bgsave", "+lastsave"]),
-        .. (settings.Users ?? []).Select(user => new UserPlan(user.Name, Secret(names, user.Name), Rules(user))),
+        .. (settings.Users ?? []).Where(user => user.Vault?.DynamicRole is null).Select(user => new UserPlan(user.Name, Secret(names, user.Name), Rules(user), KeepsPassword: user.Vault is not null)),
     ];
 
-    public static IEnumerable<CredentialRequest> Credentials(RedisPlan plan) => plan.Users.Select(user => new CredentialRequest(
-        user.Secret,
+    public static IEnumerable<CredentialRequest> Credentials(RedisPlan plan) => plan.Users.Where(user => !user.KeepsPassword).Select(user => Access(plan, user.Secret, user.Name) with { Renewable = true });
+
+    /// <summary>Logins that Vault gives. It tells one server, and servers tell each other nothing of users.</summary>
+    public static IEnumerable<VaultLogin> VaultLogins(string path, RedisPlan plan, RedisSettings settings) => plan.Mode != RedisMode.Standalone ? [] : (settings.Users ?? [])
+        .Select((user, index) => (User: user, Index: index))
+        .Where(entry => entry.User.Vault is not null)
+        .Select(entry => new VaultLogin(
+            string.Create(CultureInfo.InvariantCulture, $"{path}.users[{entry.Index}].vault"),
+            entry.User.Vault!,
+            entry.User.Vault!.StaticRole is null ? null : entry.User.Name,
+            Access(plan, $"{plan.Names.Cluster}-vault-{entry.User.Name}", entry.User.Name)));
+
+    private static CredentialRequest Access(RedisPlan plan, string secret, string user) => new(
+        secret,
         [
             new("password"),
-            new("username", user.Name),
+            new("username", user),
             new("host", plan.Names.Domain(plan.Names.Cluster)),
             new("port", RedisPlan.Port.ToString(CultureInfo.InvariantCulture)),
-        ],
-        Renewable: true));
+        ]);
 
-    public static IEnumerable<Violation> Validate(string path, RedisSettings settings)
+    public static IEnumerable<Violation> Validate(string path, RedisPlan plan, RedisSettings settings)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (user, index) in (settings.Users ?? []).Select((user, index) => (user, index)))
@@ -51,10 +69,16 @@ internal static class RedisUsers
             var at = string.Create(CultureInfo.InvariantCulture, $"{path}.users[{index}]");
             if (_reserved.Contains(user.Name))
                 yield return new($"{at}.name", $"'{user.Name}' is reserved", "choose another name");
-            else if (user.Name.Length is 0 or > 24 || !char.IsAsciiLetterLower(user.Name[0]) || user.Name[^1] == '-' || !user.Name.All(letter => char.IsAsciiLetterLower(letter) || char.IsAsciiDigit(letter) || letter == '-'))
+            else if (user.Name == VaultUser && plan.WithVault)
+                yield return new($"{at}.name", $"'{user.Name}' is whom Vault logs in as", "choose another name");
+            else if (user.Name.Length is 0 or > 24 || !char.IsAsciiLetterLower(user.Name[0]) || user.Name[^1] == '-' || !user.Name.All(IsOfName))
                 yield return new($"{at}.name", "is not a name that a Secret can carry", "use up to 24 lower-case letters, digits and dashes, a letter first");
             else if (!names.Add(user.Name))
                 yield return new($"{at}.name", $"'{user.Name}' is declared twice", "declare each user once");
+            if (user.Vault is not null && plan.Mode != RedisMode.Standalone)
+                yield return new($"{at}.vault", $"Vault tells one server of its logins, and servers in mode {plan.Mode} tell each other nothing of users: a login would be refused by the others, and after a failover by the master", "remove it, for a password that the operator tells every member; or create a stack with mode Standalone");
+            if (user is { Vault.DynamicRole: not null } && (user.Keys ?? user.Channels ?? user.Categories) is not null)
+                yield return new($"{at}.vault", "Redis has no groups by which the users that Vault makes could have what is declared", "remove keys, channels and categories, and write what they may do into the creation statements of the role in Vault");
             foreach (var pattern in (user.Keys ?? []).Where(pattern => !IsPattern(pattern)))
                 yield return new($"{at}.keys", $"'{pattern}' is not a pattern", "use printable letters without blanks, with closed brackets, such as 'orders:*'");
             foreach (var pattern in (user.Channels ?? []).Where(pattern => !IsPattern(pattern)))
@@ -84,10 +108,10 @@ internal static class RedisUsers
         var lines = list.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ')).Where(words => words.Length > 1).ToList();
         foreach (var user in plan.Users)
         {
-            if (Password(target, user) is null)
+            if (!user.KeepsPassword && Password(target, user) is null)
                 continue;
             var line = lines.FirstOrDefault(words => words[1] == user.Name);
-            if (line is null || !Takes(line, RedisLogins.Hashes(target, user.Secret)) || !line.Any(word => word.Trim('(', ')') == Mark(user)))
+            if (line is null || !(user.KeepsPassword ? line.Contains("on") && !line.Contains("nopass") : Takes(line, RedisLogins.Hashes(target, user.Secret))) || !line.Any(word => word.Trim('(', ')') == Mark(user)))
                 yield return $"{SetUser}/{user.Name}";
         }
 
@@ -95,7 +119,7 @@ internal static class RedisUsers
         if (target.Accepted?.ContainsKey(plan.Names.AppSecret) == true && lines.FirstOrDefault(words => words[1] == RedisPlan.AppUser) is { } app && !Takes(app, RedisLogins.Hashes(target, plan.Names.AppSecret)))
             yield return $"{SetUser}/{RedisPlan.AppUser}";
 
-        foreach (var stray in lines.Select(words => words[1]).Where(name => !_mounted.Contains(name) && plan.Users.All(user => user.Name != name)))
+        foreach (var stray in lines.Select(words => words[1]).Where(name => !_mounted.Contains(name) && plan.Users.All(user => user.Name != name) && !(plan.WithVault && IsVaults(name))))
             yield return $"{RemoveUser}/{stray}";
     }
 
@@ -111,9 +135,10 @@ internal static class RedisUsers
     {
         var user = plan.Users.FirstOrDefault(user => user.Name == command.Subject);
         string[]? words = command.Name == SetUser
-            ? user is not null && Password(target, user) is not null ? ["ACL", "SETUSER", user.Name, "reset", "on", .. RedisLogins.Hashes(target, user.Secret), .. user.Rules, $"({Mark(user)} -@all)"]
+            ? user is { KeepsPassword: true } ? ["ACL", "SETUSER", user.Name, "on", "resetkeys", "clearselectors", .. user.Rules, $"({Mark(user)} -@all)"]
+                : user is not null && Password(target, user) is not null ? ["ACL", "SETUSER", user.Name, "reset", "on", .. RedisLogins.Hashes(target, user.Secret), .. user.Rules, $"({Mark(user)} -@all)"]
                 : command.Subject == RedisPlan.AppUser && target.Accepted?.ContainsKey(plan.Names.AppSecret) == true ? RedisLogins.SetPasswords(RedisPlan.AppUser, target.Accepted[plan.Names.AppSecret]) : null
-            : user is null && !_mounted.Contains(command.Subject) ? ["ACL", "DELUSER", command.Subject] : null;
+            : user is null && !_mounted.Contains(command.Subject) && !(plan.WithVault && IsVaults(command.Subject)) ? ["ACL", "DELUSER", command.Subject] : null;
         if (words is null)
             return;
         var admin = RedisAdmin.Of(plan, target);
@@ -121,10 +146,22 @@ internal static class RedisUsers
         {
             var client = await admin.ConnectAsync(member, RedisPlan.Port, cancellationToken).ConfigureAwait(false);
             await using var closing = client.ConfigureAwait(false);
+            if (user is { KeepsPassword: true } && await IsOpenAsync(client, user.Name, cancellationToken).ConfigureAwait(false))
+                await client.SendAsync(cancellationToken, "ACL", "SETUSER", user.Name, "resetpass").ConfigureAwait(false);
             await client.SendAsync(cancellationToken, words).ConfigureAwait(false);
             await client.SendAsync(cancellationToken, "ACL", "SAVE").ConfigureAwait(false);
         }
     }
+
+    // Whether it needs no password at all: that is not what Vault set.
+    private static async Task<bool> IsOpenAsync(RespClient client, string user, CancellationToken cancellationToken) =>
+        (await client.SendAsync(cancellationToken, "ACL", "GETUSER", user).ConfigureAwait(false)).Items?.ElementAtOrDefault(1).Items?.Any(flag => flag.Text == "nopass") == true;
+
+    // Whom Vault logs in as, and those whom it makes: their names hold a letter that no name of a declared user may hold (Vault
+    // separates its parts by '_', and a role's name holds a dot), so none of them is a user that was declared before.
+    private static bool IsVaults(string name) => name == VaultUser || !name.All(IsOfName);
+
+    private static bool IsOfName(char letter) => char.IsAsciiLetterLower(letter) || char.IsAsciiDigit(letter) || letter == '-';
 
     // Servers write rules down in another form and order than they were given. So a selector that allows nothing names their hash.
     private static string Mark(UserPlan user) => $"~dora-rules:{Hash(string.Join('\n', user.Rules))[..16]}";

@@ -22,8 +22,11 @@ internal sealed record ProbeAttempt(string Policy, string Pod, IPEndPoint Addres
     public string Argument => $"{Pod}={Address}";
 
     /// <summary>All that can be judged: ports that the policies name, and those that they must not open.</summary>
-    public static IReadOnlyList<ProbeAttempt> Of(IReadOnlyList<WantedPolicy> policies, StackObservation observed) =>
-        [.. policies.SelectMany(policy => Of(policy, observed))];
+    /// <param name="policies">The policies.</param>
+    /// <param name="observed">What is there.</param>
+    /// <param name="role">Who tries.</param>
+    public static IReadOnlyList<ProbeAttempt> Of(IReadOnlyList<WantedPolicy> policies, StackObservation observed, string role = NetworkProbeJob.Role) =>
+        [.. policies.SelectMany(policy => Of(policy, observed, role))];
 
     /// <summary>Pods that a policy is for.</summary>
     public static IEnumerable<Pod> Pods(WantedPolicy policy, StackObservation observed)
@@ -36,10 +39,10 @@ internal sealed record ProbeAttempt(string Policy, string Pod, IPEndPoint Addres
     public static bool Answers(Pod pod) =>
         pod is { Metadata.DeletionTimestamp: null, Status: { PodIP: not null, Conditions: { } conditions } } && conditions.Any(condition => condition is { Type: "Ready", Status: "True" });
 
-    private static IEnumerable<ProbeAttempt> Of(WantedPolicy wanted, StackObservation observed)
+    private static IEnumerable<ProbeAttempt> Of(WantedPolicy wanted, StackObservation observed, string role)
     {
         var policy = Typed(wanted);
-        var prober = new PodIdentity(NetworkProbeJob.PodLabels(observed.Stack.Metadata.Name!), observed.Stack.Metadata.Namespace ?? "default");
+        var prober = new PodIdentity(NetworkProbeJob.PodLabels(observed.Stack.Metadata.Name!, role), observed.Stack.Metadata.Namespace ?? "default");
         int[] ports = [.. PolicyReach.Ports(policy).Concat(wanted.Engine.Cluster.Guarded).Append(ClosedPort).Distinct()];
         foreach (var pod in Pods(wanted, observed).Where(Answers).Take(PodsOfPolicy))
         {

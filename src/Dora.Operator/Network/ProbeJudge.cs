@@ -9,15 +9,59 @@ using Dora.Operator.Transport;
 
 namespace Dora.Operator.Network;
 
-/// <summary>What follows from the end of a Job that tried the network. Pure.</summary>
+/// <summary>What follows from the end of the Jobs that tried the network. Pure.</summary>
 internal static class ProbeJudge
 {
     private const char Open = 'o';
     private const char Refused = 'r';
     private const int LongestMessage = 1024;
 
-    /// <summary>What it found; null while it is not at its end.</summary>
-    public static NetworkProbeStatus? Judge(Job job, NetworkPlan plan, StackObservation observed)
+    /// <summary>What they found; null while they are not at their end. Where the way in is not shut, the way out matters no more.</summary>
+    public static NetworkProbeStatus? Judge(Job inward, Job? outward, NetworkPlan plan, StackObservation observed)
+    {
+        var found = Inward(inward, plan, observed);
+        return found is not { Result: NetworkProbeResult.Enforced } ? found : outward is null ? null : Outward(found, inward, outward, plan, observed);
+    }
+
+    /// <summary>What was found on the way in; null while that Job is not at its end.</summary>
+    public static NetworkProbeStatus? Inward(Job job, NetworkPlan plan, StackObservation observed)
+    {
+        if (EndOf(job, plan, observed) is not { } end)
+            return null;
+        var found = new NetworkProbeStatus(
+            job.Metadata.Name!,
+            job.Metadata.Annotation(Labels.NetworkPolicies) ?? "",
+            end.At,
+            NetworkProbeResult.ProbeFailed,
+            Asked: job.Metadata.Annotation(Labels.ProbeNetwork));
+        return end.Tried is null ? found with { Message = end.Problem } : Judge(found, end.Tried, end.ApiServer == Open, plan);
+    }
+
+    private static NetworkProbeStatus? Outward(NetworkProbeStatus found, Job inward, Job outward, NetworkPlan plan, StackObservation observed)
+    {
+        if (EndOf(inward, plan, observed) is not { Tried: { } before } first || EndOf(outward, plan, observed) is not { } end)
+            return null;
+        found = found with { ProbedAt = end.At };
+        if (end.Tried is null)
+            return found with { Result = NetworkProbeResult.ProbeFailed, Message = end.Problem };
+        // Somebody answers there: a pod that no policy selects was let in, and the server's pod is still the same.
+        var answering = before.Where(one => one is { Allowed: true, There: true, Outcome: Open }).Select(one => one.Name).ToHashSet(StringComparer.Ordinal);
+        var proving = end.Tried.Where(one => one.There && answering.Contains(one.Name)).ToList();
+        found = found with { Attempts = found.Attempts + end.Tried.Count + 1 };
+        if (proving.Where(one => one.Outcome == Open).Select(one => one.Name).ToList() is { Count: > 0 } reached)
+            return found with { Result = NetworkProbeResult.PolicyIgnored, Reached = [.. reached.Take(NetworkProbeStatus.MostReached)], Message = Cut($"a pod that may reach nobody reached {string.Join(", ", reached)}") };
+        return proving.Exists(one => IsShut(one.Outcome)) || (first.ApiServer == Open && IsShut(end.ApiServer))
+            ? found
+            : found with { Result = NetworkProbeResult.ProbeInconclusive, Message = end.ApiServer == Open ? NotFromItsNode : "of the way out nothing was tried that another pod had reached" };
+    }
+
+    private const string NotFromItsNode =
+        "the way out: a pod that may reach nobody reached the API server, which no policy prevents where that runs on the pod's own node, and no server lets in every pod of the namespace, which would show more";
+
+    // Refused counts: where the other pod was answered, the server would have accepted.
+    private static bool IsShut(char outcome) => outcome is 't' or 'u' or Refused;
+
+    private static ProbeEnd? EndOf(Job job, NetworkPlan plan, StackObservation observed)
     {
         var pods = Pods(job, observed).ToList();
         var ended = pods
@@ -27,18 +71,12 @@ internal static class ProbeJudge
         // The news of the Job may come before that of its pod.
         if (ended is null && (finished is null || pods.Exists(pod => pod is { Metadata.DeletionTimestamp: null, Status.Phase: not "Failed" })))
             return null;
-        var at = ended?.FinishedAt ?? finished?.LastTransitionTime ?? observed.Now;
-        var found = new NetworkProbeStatus(
-            job.Metadata.Name!,
-            job.Metadata.Annotation(Labels.NetworkPolicies) ?? "",
-            DateTimeOffset.FromUnixTimeSeconds(at.ToUnixTimeSeconds()),
-            NetworkProbeResult.ProbeFailed,
-            Asked: job.Metadata.Annotation(Labels.ProbeNetwork));
+        var at = DateTimeOffset.FromUnixTimeSeconds((ended?.FinishedAt ?? finished?.LastTransitionTime ?? observed.Now).ToUnixTimeSeconds());
         if (ended is null)
-            return found with { Message = Cut(WhyNoPod(observed) ?? finished?.Message ?? "its pod was gone before it was read") };
+            return new(at, null, ' ', Cut(WhyNoPod(observed) ?? finished?.Message ?? "its pod was gone before it was read"));
         return Letters(ended.Message) is { } letters && Tried(job, letters, plan, observed) is { } tried
-            ? Judge(found, tried, letters.Controls.FirstOrDefault() == Open, plan)
-            : found with { Message = Cut($"the pod ended with exit code {ended.ExitCode} and no report: {ended.Message}") };
+            ? new(at, tried.Connections, tried.ApiServer, null)
+            : new(at, null, ' ', Cut($"the pod ended with exit code {ended.ExitCode} and no report: {ended.Message}"));
     }
 
     /// <summary>Why its pod does not come up now, or null.</summary>
@@ -75,7 +113,7 @@ internal static class ProbeJudge
         return tried.Exists(one => one is { Allowed: false, There: true, Blocked: true }) ? null : "no connection was tried whose failure proves anything: where nobody listens, a refusal may be the server's own";
     }
 
-    private static List<TriedConnection>? Tried(Job job, (string Controls, string Targets) letters, NetworkPlan plan, StackObservation observed)
+    private static (List<TriedConnection> Connections, char ApiServer)? Tried(Job job, (string Controls, string Targets) letters, NetworkPlan plan, StackObservation observed)
     {
         var arguments = job.Spec?.Template.Spec.Containers[0].Args ?? [];
         var options = arguments.Skip(1).Chunk(2).Where(pair => pair.Length == 2).ToList();
@@ -83,8 +121,9 @@ internal static class ProbeJudge
         if (letters.Controls.Length != controls.Count || letters.Targets.Length != targets.Count)
             return null;
         var policies = plan.Policies.SelectMany(policy => ProbeAttempt.Pods(policy, observed).Select(pod => (Pod: pod, policy.Manifest.Name))).ToLookup(pair => pair.Pod.Metadata.Name!, pair => (pair.Pod, pair.Name));
-        return [.. controls.Zip(letters.Controls).Where(pair => pair.First[1] != NetworkProbeJob.ApiServer).Select(pair => One(pair.First[1], pair.Second, allowed: true))
-            .Concat(targets.Zip(letters.Targets).Select(pair => One(pair.First[1], pair.Second, allowed: false)))];
+        var all = controls.Zip(letters.Controls, (option, outcome) => (Argument: option[1], Outcome: outcome, Allowed: true))
+            .Concat(targets.Zip(letters.Targets, (option, outcome) => (Argument: option[1], Outcome: outcome, Allowed: false))).ToList();
+        return ([.. all.Where(one => one.Argument != NetworkProbeJob.ApiServer).Select(one => One(one.Argument, one.Outcome, one.Allowed))], all.Find(one => one.Argument == NetworkProbeJob.ApiServer).Outcome);
 
         TriedConnection One(string argument, char outcome, bool allowed)
         {
@@ -119,6 +158,9 @@ internal static class ProbeJudge
     }
 
     private static string Cut(string message) => message.Length <= LongestMessage ? message : message[..(LongestMessage - 1)] + "…";
+
+    /// <summary>How a Job ended: what it tried, and what became of the API server; or why nothing is known of it.</summary>
+    private sealed record ProbeEnd(DateTimeOffset At, List<TriedConnection>? Tried, char ApiServer, string? Problem);
 
     private sealed record TriedConnection(string? Policy, string Name, bool Allowed, char Outcome, bool There, bool Listens)
     {

@@ -5,35 +5,48 @@ using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Network;
 
-/// <summary>When the network is tried, and by which Job. One at a time; what it found is kept in the status before it goes. Pure.</summary>
+/// <summary>
+/// When the network is tried, and by which Jobs: one tries the way in, and after it, where that is shut, another one the way out. What they
+/// found is kept in the status before they go. Pure.
+/// </summary>
 internal static class ProbeRules
 {
     // What failed may be mended, and nobody says so.
     private static readonly TimeSpan AfterFailure = TimeSpan.FromHours(1);
 
+    private const int MostOutward = 8;
+
     /// <summary>What the stack asks for; null where nothing is tried.</summary>
     public static NetworkProbe? Wish(ComplianceStack stack) =>
         stack.Spec.Network is { Policies: NetworkPolicyMode.Enabled, Probe: { } probe } ? probe : null;
 
-    /// <summary>Jobs of the stack that try the network.</summary>
-    public static IEnumerable<Job> Jobs(StackObservation observed) => observed.Live.Values
-        .Select(live => live.Object)
-        .OfType<Job>()
-        .Where(job => job.Metadata.Label(Labels.Name) == NetworkProbeJob.Role && job.Metadata.OwnedBy(observed.Stack));
+    /// <summary>The Jobs under way: of the way in, and of the way out; of a round that the status knows already, none.</summary>
+    public static (Job? Inward, Job? Outward) UnderWay(StackObservation observed)
+    {
+        var jobs = Jobs(observed).Where(job => Round(job) != observed.Stack.Status?.Network?.Probe?.Job).ToList();
+        var inward = jobs.Find(job => !IsOutward(job));
+        return (inward, inward is null ? null : jobs.Find(job => IsOutward(job) && Round(job) == inward.Metadata.Name));
+    }
 
     /// <summary>What to do now.</summary>
-    /// <param name="policies">What is wanted.</param>
+    /// <param name="plan">What is wanted.</param>
     /// <param name="observed">What is there.</param>
     /// <param name="sound">Whether the spec is carried out.</param>
-    public static IEnumerable<PlanStep> Steps(IReadOnlyList<WantedPolicy> policies, StackObservation observed, bool sound)
+    public static IEnumerable<PlanStep> Steps(NetworkPlan plan, StackObservation observed, bool sound)
     {
-        var (wish, last) = (Wish(observed.Stack), observed.Stack.Status?.Network?.Probe);
+        var (wish, last, policies) = (Wish(observed.Stack), observed.Stack.Status?.Network?.Probe, plan.Policies);
         var jobs = Jobs(observed).ToList();
-        foreach (var job in jobs.Where(job => job.Metadata.DeletionTimestamp is null && (wish is null || job.Metadata.Name == last?.Job)))
+        var (inward, outward) = UnderWay(observed);
+        // One of the way out whose round is gone would be read by nobody.
+        foreach (var job in jobs.Where(job => job.Metadata.DeletionTimestamp is null && (wish is null || (job.Metadata.Name != inward?.Metadata.Name && job.Metadata.Name != outward?.Metadata.Name))))
             yield return new PlanStep.EndProbe(job.Metadata.Name!, job.Metadata.Uid!);
-        if (wish is null || jobs.Count > 0 || !sound || !CanTry(policies, observed))
+        if (wish is null || !sound)
             yield break;
-        var digest = new NetworkPlan(policies).Digest;
+        if (inward is { Metadata.DeletionTimestamp: null } && outward is null && plan.ShutInPlace && ProbeJudge.Inward(inward, plan, observed) is { Result: NetworkProbeResult.Enforced })
+            yield return new PlanStep.RunProbe(Outward(inward, policies, observed, wish));
+        if (jobs.Count > 0 || !CanTry(policies, observed))
+            yield break;
+        var digest = plan.Digest;
         var asked = Asked(observed.Stack);
         if (last is not null && last.Policies == digest && last.Asked == asked && observed.Now < last.ProbedAt + Interval(wish, last))
             yield break;
@@ -43,6 +56,15 @@ internal static class ProbeRules
     /// <summary>The value of the annotation that asks for a try.</summary>
     public static string? Asked(ComplianceStack stack) =>
         stack.Metadata.Annotation(Labels.ProbeNetwork) is { } asked ? asked[..Math.Min(asked.Length, 63)] : null;
+
+    private static IEnumerable<Job> Jobs(StackObservation observed) => observed.Live.Values
+        .Select(live => live.Object)
+        .OfType<Job>()
+        .Where(job => job.Metadata.Label(Labels.Name) is NetworkProbeJob.Role or NetworkProbeJob.OutwardRole && job.Metadata.OwnedBy(observed.Stack));
+
+    private static bool IsOutward(Job job) => job.Metadata.Label(Labels.Name) == NetworkProbeJob.OutwardRole;
+
+    private static string Round(Job job) => IsOutward(job) ? job.Metadata.Name![..^NetworkProbeJob.OutwardSuffix.Length] : job.Metadata.Name!;
 
     // What is kept out shows only where somebody would answer.
     private static bool CanTry(IReadOnlyList<WantedPolicy> policies, StackObservation observed) =>
@@ -74,5 +96,15 @@ internal static class ProbeRules
         if (asked is not null)
             annotations[Labels.ProbeNetwork] = asked;
         return job with { Metadata = job.Metadata with { Annotations = annotations } };
+    }
+
+    // It tries what the first pod could reach: a server that lets in every pod of the namespace, where there is one. The API server shows less, since
+    // no policy keeps a pod from its own node (Kubernetes documentation, "Network Policies").
+    private static Job Outward(Job inward, IReadOnlyList<WantedPolicy> policies, StackObservation observed, NetworkProbe wish)
+    {
+        var controls = (inward.Spec?.Template.Spec.Containers[0].Args ?? []).ToHashSet(StringComparer.Ordinal);
+        var open = ProbeAttempt.Of(policies, observed, NetworkProbeJob.OutwardRole).Where(attempt => attempt.Allowed && controls.Contains(attempt.Argument)).Take(MostOutward);
+        string[] options = [NetworkProbeJob.Target, NetworkProbeJob.ApiServer, .. open.SelectMany(attempt => (string[])[NetworkProbeJob.Target, attempt.Argument])];
+        return NetworkProbeJob.Render(StackPlanner.Context(observed.Stack, observed.Images, observed.Capabilities), wish, inward.Metadata.Name + NetworkProbeJob.OutwardSuffix, options, NetworkProbeJob.OutwardRole);
     }
 }

@@ -23,8 +23,9 @@ internal static class SegmentationReport
         if (observed.Stack.Spec.Network?.Policies == NetworkPolicyMode.Disabled)
             return (mesh is null ? null : new(Mesh: mesh), Condition(Conditions.False, MissingDeny, "spec.network.policies is Disabled: nothing keeps anybody from the servers' ports"));
         var wished = ProbeRules.Wish(observed.Stack) is not null;
-        var job = wished ? ProbeRules.Jobs(observed).FirstOrDefault(job => job.Metadata.Name != before?.Probe?.Job) : null;
-        var probe = !wished ? null : job is null ? before?.Probe : ProbeJudge.Judge(job, network, observed) ?? before?.Probe;
+        var (inward, outward) = wished ? ProbeRules.UnderWay(observed) : default;
+        var job = outward ?? inward;
+        var probe = !wished ? null : inward is null ? before?.Probe : ProbeJudge.Judge(inward, outward, network, observed) ?? before?.Probe;
         var idle = observed.IdleClients.Count > 0 ? observed.IdleClients : null;
         var condition = Missing(network, observed, report) ?? Unmeshed(observed) ?? (wished ? Judge(network, observed, report, job, probe) : Declared(network));
         return (new(network.Digest, probe, idle, mesh), idle is null ? condition : condition with { Message = StackStatus.Cut($"{condition.Message}; {Nobody(idle)}") });
@@ -69,8 +70,10 @@ internal static class SegmentationReport
 
         return probe.Result switch
         {
-            NetworkProbeResult.Enforced => Condition(Conditions.True, probe.Result, string.Create(CultureInfo.InvariantCulture, $"a pod that nothing lets in tried {probe.Attempts} connections, and none was possible")),
-            NetworkProbeResult.PolicyIgnored => Condition(Conditions.False, probe.Result, $"a pod that nothing lets in reached {string.Join(", ", probe.Reached ?? [])}: the network plugin does not enforce NetworkPolicies, or another policy lets that pod in"),
+            NetworkProbeResult.Enforced => Condition(Conditions.True, probe.Result, string.Create(CultureInfo.InvariantCulture, $"a pod that nothing lets in, and one that may reach nobody, tried {probe.Attempts} connections, and none was possible")),
+            NetworkProbeResult.PolicyIgnored => Condition(Conditions.False, probe.Result, probe.Message is { } outward
+                ? $"{outward}: the network plugin does not enforce the way out of NetworkPolicies, or another policy lets that pod out"
+                : $"a pod that nothing lets in reached {string.Join(", ", probe.Reached ?? [])}: the network plugin does not enforce NetworkPolicies, or another policy lets that pod in"),
             _ => Condition(Conditions.Unknown, probe.Result, probe.Message ?? "nothing is known of how it ended"),
         };
     }

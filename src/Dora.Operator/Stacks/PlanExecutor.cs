@@ -220,7 +220,7 @@ public sealed partial class PlanExecutor(KubeClient client, CredentialStore cred
             case PlanStep.Command command:
                 LogCommand(logger, ns, stack.Metadata.Name, command.Engine, command.What.Name, command.What.Reason);
                 var engine = plan.Engines.First(engine => engine.Engine.Name == command.Engine);
-                var target = EngineTargets.Of(engine, observed) with { Keep = (secret, key, value, token) => credentials.KeepAsync(ns, secret, key, value, token) };
+                var target = EngineTargets.Of(engine, observed) with { Keep = (secret, key, value, token) => credentials.KeepAsync(ns, secret, key, value, token), NewPassword = CredentialStore.NewPassword };
                 return engine.Cluster.ExecuteAsync(command.What, target, cancellationToken);
             default:
                 throw new ArgumentException($"unknown step {step.GetType().Name}", nameof(step));

@@ -67,6 +67,12 @@ public static class StackPlanner
         wanted.UnionWith(access.Select(manifest => new ObjectId(manifest.Resource, manifest.Name)));
         if (free)
             steps.AddRange(access.Select(manifest => Apply(manifest, observed)).OfType<PlanStep.Apply>());
+        var shut = Network.ProbeRules.Wish(observed.Stack) is null ? null : NetworkProbeJob.Shut(Context(observed.Stack, observed.Images, observed.Capabilities));
+        var network = new Network.NetworkPlan(policies, shut, ShutInPlace: shut is not null && Apply(shut, observed) is null);
+        if (shut is not null)
+            wanted.Add(new(shut.Resource, shut.Name));
+        if (free && shut is not null && Apply(shut, observed) is { } apply)
+            steps.Add(apply);
         List<string> covered = [.. engines.Where(engine => engine.Cluster.Backups.Count > 0).Select(engine => engine.Engine.Name)];
         var searches = Backups.FindRules.Of(covered, observed, free && violations.Count == 0);
         wanted.UnionWith(searches.Wanted);
@@ -77,14 +83,14 @@ public static class StackPlanner
         if (violations.Count == 0 && free)
             steps.AddRange(Prunes(engines, wanted, observed));
         if (free)
-            steps.AddRange(Network.ProbeRules.Steps(policies, observed, sound: violations.Count == 0));
+            steps.AddRange(Network.ProbeRules.Steps(network, observed, sound: violations.Count == 0));
         var schedules = Backups.ScheduleRules.Of(covered, observed, free && violations.Count == 0);
         steps.AddRange(schedules.Steps.Concat(searches.Steps));
         if (free)
             steps.AddRange(Backups.GoneRules.Steps(observed));
         return new(steps, violations, engines)
         {
-            Network = new(policies),
+            Network = network,
             Schedules = schedules.Status,
             Searches = searches.Searches,
             Certificates = certificates,

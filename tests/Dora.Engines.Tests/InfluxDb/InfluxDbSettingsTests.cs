@@ -26,6 +26,8 @@ public sealed class InfluxDbSettingsTests
 
     [Theory]
     [InlineData("{version: '1.6', instances: 2}", "instances")]
+    [InlineData("{users: [{name: a, grants: [{database: app}], vault: {staticRole: ns.a}}]}", "users[0].vault")]
+    [InlineData("{version: '1.6', users: [{name: a, grants: [{database: app}], vault: {dynamicRole: ns.a}}]}", "users[0].grants")]
     [InlineData("{instances: 0}", "instances")]
     [InlineData("{instances: 3}", "instances")]
     [InlineData("{version: '1.6', organization: dora}", "organization")]

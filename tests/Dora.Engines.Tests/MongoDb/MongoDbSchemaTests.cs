@@ -102,6 +102,25 @@ public sealed class MongoDbSchemaTests
         Assert.Equal(["UpdateRole/teller", "UpdateUser/app", "DropUser/gone"], MongoDbAccess.Compare(plan, users, [more]));
     }
 
+    [Fact]
+    public void Whom_Vault_gives_logins_is_a_user_or_the_role_of_users_that_Vault_makes()
+    {
+        var plan = MongoDbPlan.Of(new EngineNames(Engines.Stack(), "mongodb"), new(
+            Users: [new("clerk", [new("read", "sales")], new(StaticRole: "ns.clerk")), new("reports", [new("read", "sales")], new(DynamicRole: "ns.reports"))]));
+        Assert.Equal(["CreateRole/reports", "CreateUser/app", "CreateUser/monitor", "CreateUser/backup", "CreateUser/clerk"], MongoDbAccess.Compare(plan, [], []));
+        BsonDocument[] users =
+        [
+            Document("""{"user":"app","roles":[{"role":"readWrite","db":"app"}]}"""),
+            Document("""{"user":"monitor","roles":[{"role":"read","db":"local"},{"role":"clusterMonitor","db":"admin"}]}"""),
+            Document("""{"user":"backup","roles":[{"role":"backup","db":"admin"}]}"""),
+            Document("""{"user":"clerk","roles":[{"role":"read","db":"sales"}],"customData":{"managedBy":"dora-operator"}}"""),
+            Document("""{"user":"v-kubernetes-ns.reports-Xk2","roles":[{"role":"reports","db":"admin"}]}"""),
+        ];
+        Assert.Empty(MongoDbAccess.Compare(plan, users, [Document("""{"role":"reports","privileges":[],"roles":[{"role":"read","db":"sales"}]}""")]));
+        Assert.Equal(["UpdateRole/reports"], MongoDbAccess.Compare(plan, users, [Document("""{"role":"reports","privileges":[{"resource":{"db":"sales","collection":""},"actions":["insert"]}],"roles":[{"role":"read","db":"sales"}]}""")]));
+        Assert.Equal(["UpdateRole/reports"], MongoDbAccess.Compare(plan, users, [Document("""{"role":"reports","privileges":[],"roles":[{"role":"dbOwner","db":"sales"}]}""")]));
+    }
+
     private static (IReadOnlyList<string> Needs, string? Problem) Compare(MongoDbCollection wanted, BsonDocument? live, params BsonDocument[] indexes) =>
         MongoDbSchema.Compare("sales", wanted, live, indexes);
 

@@ -36,6 +36,9 @@ public sealed class MongoDbSettingsTests
     [InlineData("{resources: {memory: lots}}", "resources.memory")]
     [InlineData("{resources: {memory: 511Mi}}", "resources.memory")]
     [InlineData("{resources: {cpu: '-1'}}", "resources.cpu")]
+    [InlineData("{users: [{name: backup, roles: [{role: read, database: a}], vault: {staticRole: ns.a}}]}", "users[backup].name")]
+    [InlineData("{users: [{name: restore, roles: [{role: read, database: a}], vault: {dynamicRole: ns.a}}]}", "users[restore].name")]
+    [InlineData("{users: [{name: clerk, roles: [{role: read, database: a}], vault: {dynamicRole: ns.a}}], roles: [{name: clerk, privileges: [{database: a, actions: [find]}]}]}", "users[clerk].name")]
     [InlineData("{databases: [{name: admin}]}", "databases[admin].name")]
     [InlineData("{databases: [{name: Local}]}", "databases[Local].name")]
     [InlineData("{databases: [{name: config}]}", "databases[config].name")]
@@ -83,6 +86,10 @@ public sealed class MongoDbSettingsTests
     [InlineData("{databases: [{name: a, collections: [{name: c, validator: {$jsonSchema: {required: [x]}}, indexes: [{name: i, keys: [{field: at}], expireAfterSeconds: 60}]}]}]}")]
     public void What_can_be_done_is_not_refused(string settings) =>
         Assert.Empty(Engines.Bind("mongodb", settings).Validate(EngineObservation.None));
+
+    [Fact]
+    public void The_Secret_of_a_user_that_is_declared_beside_data_may_be_made() =>
+        Assert.True(Engines.Bind("mongodb", "{users: [{name: alice, roles: [{role: read, database: a}]}]}").Credentials().Single(request => request.SecretName == "payments-mongodb-user-alice").Renewable);
 
     [Theory]
     [InlineData("8.0.4", "7.0", "ImmutableField")]

@@ -68,4 +68,14 @@ public sealed class ScramSha256Tests
 
     [Fact]
     public void Nonces_differ() => Assert.NotEqual(ScramSha256.Nonce(), ScramSha256.Nonce());
+
+    [Theory]
+    [InlineData("pencil", "W22ZaJ0SNY7soEsUEjb6gQ==", 4096, "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=", true)]
+    [InlineData("pencils", "W22ZaJ0SNY7soEsUEjb6gQ==", 4096, "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=", false)]
+    [InlineData("pencil", "W22ZaJ0SNY7soEsUEjb6gQ==", 4097, "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=", false)]
+    [InlineData("pencil", null, 4096, "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=", true)]
+    [InlineData("pencil", "W22ZaJ0SNY7soEsUEjb6gQ==", null, "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=", true)]
+    [InlineData("pencil", "W22ZaJ0SNY7soEsUEjb6gQ==", 4096, "", true)]
+    public void A_password_is_compared_with_what_a_server_keeps_of_it(string password, string? salt, int? iterations, string? stored, bool fits) =>
+        Assert.Equal(fits, ScramSha256.Fits(password, salt, iterations, stored));
 }

@@ -53,6 +53,28 @@ public sealed class RedisUsersTests
     public void Users_that_the_servers_need_are_never_removed() =>
         Assert.Empty(RedisUsers.Needs(Plan(), Target(null), "user default off\nuser admin on\nuser replica on\nuser sentinel on\nuser migrate on\nuser app on"));
 
+    [Fact]
+    public void A_user_whose_password_Vault_sets_is_known_by_its_rules_alone()
+    {
+        var plan = Plan(new RedisUser("reports", ["report:*"], Vault: new(StaticRole: "ns.reports")));
+        string[] Missing(string list) => [.. RedisUsers.Needs(plan, Target(null), list)];
+        Assert.Equal(["SetUser/reports"], Missing("user default off"));
+        var mark = RedisUsersMark(plan);
+        Assert.Empty(Missing($"user reports on #{Hash("vaults")} ~report:* -@all ({mark} -@all)"));
+        Assert.Empty(Missing($"user reports on ~report:* -@all ({mark} -@all)"));
+        Assert.Equal(["SetUser/reports"], Missing($"user reports off #{Hash("vaults")} ~report:* -@all ({mark} -@all)"));
+        Assert.Equal(["SetUser/reports"], Missing($"user reports on nopass ~report:* -@all ({mark} -@all)"));
+        Assert.Equal(["SetUser/reports"], Missing($"user reports on #{Hash("vaults")} ~report:* -@all (~dora-rules:0000000000000000 -@all)"));
+    }
+
+    [Fact]
+    public void Whom_Vault_makes_stays_where_a_login_is_Vaults_and_is_a_stray_elsewhere()
+    {
+        const string list = "user V_KUBERNETES_NS.REPORTS_XK2_17 on\nuser v_token_x on\nuser vault on\nuser stray on";
+        Assert.Equal(["RemoveUser/stray"], RedisUsers.Needs(Plan(new RedisUser("reports", Vault: new(DynamicRole: "ns.reports"))), Target(null), list));
+        Assert.Equal(["RemoveUser/V_KUBERNETES_NS.REPORTS_XK2_17", "RemoveUser/v_token_x", "RemoveUser/vault", "RemoveUser/stray"], RedisUsers.Needs(Plan(), Target(null), list));
+    }
+
     // What the server shows of the selector that names the hash of the rules.
     private static string RedisUsersMark(RedisPlan plan) =>
         $"~dora-rules:{Hash(string.Join('\n', plan.Users.Single(user => user.Name == "reports").Rules))[..16]}";

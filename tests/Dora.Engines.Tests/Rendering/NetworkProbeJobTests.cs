@@ -21,16 +21,26 @@ public sealed class NetworkProbeJobTests
     [Fact]
     public void It_is_as_Pod_Security_restricted_asks() => Assert.Empty(RestrictedProfile.Breaches(Rendered.Body["spec"]!["template"]!["spec"]!.AsObject()));
 
-    [Fact]
-    public void No_selector_of_any_engine_finds_its_pod()
+    [Theory]
+    [InlineData(NetworkProbeJob.Role)]
+    [InlineData(NetworkProbeJob.OutwardRole)]
+    public void No_selector_of_any_engine_finds_its_pod(string role)
     {
-        var labels = NetworkProbeJob.PodLabels("payments");
+        var labels = NetworkProbeJob.PodLabels("payments", role);
         foreach (var manifest in EngineCatalogue.All.SelectMany(engine => Engines.Bind(engine.Name, "{}", Tier.Production).Render(EngineObservation.None)))
         {
             var spec = manifest.Body["spec"];
             if ((spec?["podSelector"]?["matchLabels"] ?? spec?["selector"]?["matchLabels"] ?? spec?["selector"]) is JsonObject selector)
                 Assert.Contains(selector, label => labels.GetValueOrDefault(label.Key) != (string?)label.Value);
         }
+    }
+
+    [Fact]
+    public void The_policy_of_the_pod_that_may_reach_nobody_lets_nothing_in_or_out_and_is_for_that_pod_alone()
+    {
+        var policy = NetworkProbeJob.Shut(Engines.Stack()).Body;
+        Assert.Equal("payments-netprobe", (string?)policy["metadata"]!["name"]);
+        Assert.Equal("""{"podSelector":{"matchLabels":{"dora-operator.io/stack":"payments","app.kubernetes.io/name":"network-probe-outward"}},"policyTypes":["Ingress","Egress"]}""", policy["spec"]!.ToJsonString());
     }
 
     [Fact]

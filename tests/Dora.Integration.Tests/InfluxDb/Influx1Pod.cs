@@ -68,7 +68,7 @@ public sealed class Influx1Pod : IAsyncDisposable
             Secrets.TryAdd(Plan.Names.InternalSecret, new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["monitor-password"] = MonitorPassword, ["jwt-secret"] = JwtSecret });
             foreach (var user in Plan.Users)
                 Secrets.TryAdd(user.Secret, new Dictionary<string, string> { ["password"] = user.Name == "app" ? AppPassword : $"{user.Name}-Hs6j2Kd8Wq" });
-            return new([new(Plan.Names.Pod(0), 0, address, true, null)], Secrets);
+            return new([new(Plan.Names.Pod(0), 0, address, true, null)], Secrets) { NewPassword = () => "nobodys-Yp4n6Fj1Sx0z" };
         }
     }
 

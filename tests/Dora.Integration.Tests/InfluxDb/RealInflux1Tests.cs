@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
 using System.Text;
+using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.InfluxDb;
 using Dora.Engines.InfluxDb.V1;
@@ -140,6 +141,46 @@ public sealed class RealInflux1Tests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_user_whose_password_Vault_sets_has_its_grants_and_its_password_is_left_alone()
+    {
+        const string password = "vaults-Aq1Zs2Xd3C";
+        pod.Declare(OfVault(new(StaticRole: "compliance.clerk"), new InfluxDbGrant("metrics")));
+        await pod.StartAsync();
+        Assert.Equal("", (await pod.ConvergeAsync()).Message);
+        await pod.Client("admin", Influx1Pod.AdminPassword).QueryAsync($"SET PASSWORD FOR \"clerk\" = '{password}'", Token, password);
+        Assert.Empty((await pod.ProbeAsync()).Needs);
+        Assert.Equal((true, false), (await ReadsAsync("clerk", "metrics", password), await WritesAsync("clerk", "metrics", password)));
+
+        pod.Declare(OfVault(new(StaticRole: "compliance.clerk"), new InfluxDbGrant("metrics", InfluxDbAccess.ReadWrite)));
+        Assert.Equal(["SetGrants/clerk"], (await pod.ProbeAsync()).Needs);
+        Assert.Equal(EngineVerdict.Healthy, (await pod.ConvergeAsync()).Verdict);
+        Assert.Equal((true, true), (await ReadsAsync("clerk", "metrics", password), await WritesAsync("clerk", "metrics", password)));
+        await Assert.ThrowsAsync<InfluxException>(() => ReadsAsync("clerk", "metrics", pod.Target.NewPassword()));
+    }
+
+    [Fact]
+    public async Task Users_that_Vault_makes_stay_whatever_is_declared_and_those_whose_place_it_took_go()
+    {
+        const string made = "v_kubernetes_compliance.clerk_Xk2bQ9_1764000000";
+        pod.Declare(new(Databases: [new("metrics")], Users: [new("clerk", [new("metrics")])]));
+        await pod.StartAsync();
+        await pod.ConvergeAsync();
+        await V1Logins.AcceptAsync(pod.Plan, V1Logins.Of(pod.Plan).Single(role => role.Username == "clerk"), [new("clerk", "first-Tg5v"), new("clerk.b", "second-Ht6b")], pod.Target, Token);
+        await pod.Client("admin", Influx1Pod.AdminPassword).QueryAsync($"CREATE USER \"{made}\" WITH PASSWORD 'vaults-One7'; GRANT READ ON \"metrics\" TO \"{made}\"", Token, "vaults-One7");
+
+        pod.Declare(OfVault(new(DynamicRole: "compliance.clerk")));
+        var before = await pod.ProbeAsync();
+        Assert.Equal(["DropUser/clerk", "DropUser/clerk.b"], before.Needs);
+        Assert.Equal(EngineVerdict.Healthy, (await pod.ConvergeAsync()).Verdict);
+        // An older probe may ask for it once more.
+        foreach (var command in InfluxDbNeeds.Commands(new(Health: before)))
+            await V1Commands.ExecuteAsync(pod.Plan, command, pod.Target, Token);
+        pod.Declare(new(Databases: [new("metrics")]));
+        Assert.Empty((await pod.ProbeAsync()).Needs);
+        Assert.True(await ReadsAsync(made, "metrics", "vaults-One7"));
+    }
+
+    [Fact]
     public async Task Points_and_users_outlive_a_crash_and_a_restart()
     {
         await pod.StartAsync();
@@ -256,11 +297,13 @@ public sealed class RealInflux1Tests : IAsyncLifetime
 
     private string PasswordOf(string user) => pod.Target.Secrets[user == "app" ? "payments-influxdb-app" : $"payments-influxdb-user-{user}"]["password"];
 
-    private async Task<bool> ReadsAsync(string user, string database)
+    private static InfluxDbSettings OfVault(VaultDatabaseRole vault, params InfluxDbGrant[] grants) => new(Databases: [new("metrics")], Users: [new("clerk", grants, vault)]);
+
+    private async Task<bool> ReadsAsync(string user, string database, string? password = null)
     {
         try
         {
-            await pod.Client(user, PasswordOf(user)).QueryAsync($"SELECT * FROM \"{database}\"..cpu", Token);
+            await pod.Client(user, password ?? PasswordOf(user)).QueryAsync($"SELECT * FROM \"{database}\"..cpu", Token);
             return true;
         }
         catch (InfluxException exception) when (exception.Fault is InfluxFault.Forbidden or InfluxFault.Refused && exception.Message.Contains("not authorized", StringComparison.Ordinal))
@@ -269,10 +312,10 @@ public sealed class RealInflux1Tests : IAsyncLifetime
         }
     }
 
-    private async Task<bool> WritesAsync(string user, string database)
+    private async Task<bool> WritesAsync(string user, string database, string? password = null)
     {
         using var point = new StringContent("cpu,host=a value=42");
-        var reply = await pod.Http(InfluxHttp.Basic(user, PasswordOf(user))).SendAsync(HttpMethod.Post, $"write?db={database}", point, Token);
+        var reply = await pod.Http(InfluxHttp.Basic(user, password ?? PasswordOf(user))).SendAsync(HttpMethod.Post, $"write?db={database}", point, Token);
         Assert.True((int)reply.Status is 204 or 403, Encoding.UTF8.GetString(reply.Body));
         return (int)reply.Status == 204;
     }

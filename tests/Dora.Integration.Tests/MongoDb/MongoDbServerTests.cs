@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Dora.Api;
+using Dora.Engines;
 using Dora.Engines.MongoDb;
 using Dora.Engines.MongoDb.Wire;
 using Xunit;
@@ -10,6 +12,7 @@ public sealed class MongoDbServerTests(MongoDbServers servers) : IClassFixture<M
 {
     private const string User = "dora-test";
     private const string Role = "doraTestTeller";
+    private const string VaultsUser = "v-kubernetes-compliance.dora-test-Xk2bQ9";
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -91,8 +94,60 @@ public sealed class MongoDbServerTests(MongoDbServers servers) : IClassFixture<M
         foreach (var user in MongoDbAccess.Users(plan))
         {
             await using var client = await MongoClient.ConnectAsync(servers.Endpoint, Cancel);
-            await client.AuthenticateAsync(user.Name, servers.Target.Credential(user.Secret, user.Key), Cancel);
+            await client.AuthenticateAsync(user.Name, servers.Target.Credential(user.Secret!, user.Key), Cancel);
         }
+    }
+
+    [Fact]
+    public async Task A_user_whose_password_Vault_sets_is_made_and_its_password_is_left_alone()
+    {
+        var plan = OfVault(new(StaticRole: "compliance.dora-test"), new("read", MongoDbServers.Database));
+        Assert.Equal([$"CreateUser/{User}"], await ConvergeAsync(plan, Mine));
+        await using (var vault = await servers.ConnectAsync())
+            await vault.RunAsync("admin", new() { { "updateUser", User }, { "pwd", "vaults-Aq1Zs2Xd3C" } }, Cancel);
+
+        Assert.Empty(await ConvergeAsync(plan, Mine));
+        Assert.Equal([$"UpdateUser/{User}"], await ConvergeAsync(OfVault(new(StaticRole: "compliance.dora-test"), new("readWrite", MongoDbServers.Database)), Mine));
+        Assert.Equal(LoginAnswer.Accepted, await AnswerAsync(plan, new(User, "vaults-Aq1Zs2Xd3C")));
+        Assert.Equal(LoginAnswer.Refused, await AnswerAsync(plan, new(User, servers.Target.NewPassword())));
+    }
+
+    [Fact]
+    public async Task A_user_whose_password_is_the_operators_again_or_whose_Secret_was_made_again_is_told_it()
+    {
+        var plan = OfVault(new(StaticRole: "compliance.dora-test"), new("read", MongoDbServers.Database));
+        await ConvergeAsync(plan, Mine);
+        var kept = MongoDbLogins.Resolve(servers.Here(new(Users: [new(User, [new("read", MongoDbServers.Database)])])), servers.Target);
+        Assert.Equal([$"SetPassword/{User}"], await ConvergeAsync(kept, Mine));
+        Assert.Equal(LoginAnswer.Accepted, await AnswerAsync(kept, new(User, servers.Target.Credential(kept.UserSecret(User), "password"))));
+        Assert.Equal(LoginAnswer.Refused, await AnswerAsync(kept, new(User, servers.Target.NewPassword())));
+    }
+
+    [Fact]
+    public async Task A_user_with_a_password_of_the_operators_becomes_Vaults_and_its_second_name_goes()
+    {
+        var kept = servers.Here(new(Users: [new(User, [new("read", MongoDbServers.Database)])]));
+        var role = MongoDbLogins.Of(kept).Single(role => role.SecretName == kept.UserSecret(User));
+        await MongoDbLogins.AcceptAsync(kept, role, [new(role.Second!, "second-Lm3b8Qw6Er")], servers.Target, Cancel);
+
+        Assert.Equal([$"CreateUser/{User}", $"DropUser/{role.Second!}"], await ConvergeAsync(OfVault(new(StaticRole: "compliance.dora-test"), new("read", MongoDbServers.Database)), need => Mine(need) || need.EndsWith(role.Second!, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Users_that_Vault_makes_have_the_rights_of_the_declared_one_and_stay_whatever_is_declared()
+    {
+        await using var vault = await servers.ConnectAsync();
+        var plan = OfVault(new(DynamicRole: "compliance.dora-test"), new("read", MongoDbServers.Database));
+        Assert.DoesNotContain($"CreateUser/{User}", await ConvergeAsync(plan, Mine));
+        await vault.RunAsync("admin", new() { { "createUser", VaultsUser }, { "pwd", "vaults-Aq1Zs2Xd3C" }, { "roles", new BsonArray(new BsonDocument { { "role", User }, { "db", "admin" } }) } }, Cancel);
+
+        Assert.Equal([$"UpdateRole/{User}"], await ConvergeAsync(OfVault(new(DynamicRole: "compliance.dora-test"), new("readWrite", MongoDbServers.Database)), OfTheTest));
+        Assert.Empty(await ConvergeAsync(servers.Here(new()), OfTheTest));
+        Assert.Equal(LoginAnswer.Accepted, await AnswerAsync(plan, new(VaultsUser, "vaults-Aq1Zs2Xd3C")));
+        var (_, roles) = await MongoDbAccess.AskAsync(vault, Cancel);
+        Assert.Equal("readWrite", roles.Single(role => role.Text("role") == User).Documents("roles").Single().Text("role"));
+
+        static bool OfTheTest(string need) => Mine(need) || need.EndsWith(VaultsUser, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -146,6 +201,10 @@ public sealed class MongoDbServerTests(MongoDbServers servers) : IClassFixture<M
 
     private static bool InDatabase(string need) => need.Contains($"/{MongoDbServers.Database}.", StringComparison.Ordinal);
 
+    private MongoDbPlan OfVault(VaultDatabaseRole vault, MongoDbGrant grant) => servers.Here(new(Users: [new(User, [grant], vault)]));
+
+    private async Task<LoginAnswer> AnswerAsync(MongoDbPlan plan, Login login) => (await MongoDbLogins.LogInAsync(plan, login, servers.Target, Cancel))[0].Answer;
+
     private MongoDbPlan Declared(MongoDbUser user, MongoDbRole role) => servers.Here(new(Users: [user], Roles: [role]));
 
     /// <summary>Does what is needed until nothing is, and says what it was.</summary>
@@ -169,7 +228,7 @@ public sealed class MongoDbServerTests(MongoDbServers servers) : IClassFixture<M
         await using var client = await MongoDbTopology.PrimaryAsync(servers.Here(new()), servers.Target, Cancel);
         await client.RunAsync(MongoDbServers.Database, new() { { "dropDatabase", 1 } }, Cancel);
         var (users, _) = await MongoDbAccess.AskAsync(client, Cancel);
-        foreach (var name in users.Select(user => user.Text("user")).OfType<string>().Where(name => name == User || MongoDbPlan.ReservedUsers.Skip(1).Contains(name)))
+        foreach (var name in users.Select(user => user.Text("user")).OfType<string>().Where(name => name == User || name == VaultsUser || MongoDbPlan.ReservedUsers.Skip(1).Contains(name)))
             await client.RunAsync("admin", new() { { "dropUser", name } }, Cancel);
     }
 }

@@ -62,7 +62,10 @@ public sealed class MongoDbServers : IAsyncLifetime
             [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = Password, ["monitor-password"] = "monitor-Vb6t1Zr8Yh4s", ["backup-password"] = "backup-Nf5d0Gc2Xa9u" },
             [Plan.Names.AppSecret] = new Dictionary<string, string> { ["password"] = "app-Tk7w4Me1Ro6i" },
             [Plan.UserSecret("dora-test")] = new Dictionary<string, string> { ["password"] = "test-Hq2x8Lc5Wd7e" },
-        });
+        })
+    {
+        NewPassword = () => "nobodys-Yp4n6Fj1Sx0z",
+    };
 
     /// <summary>The plan of a stack whose servers these are.</summary>
     internal static MongoDbPlan Of(MongoDbSettings settings) => MongoDbPlan.Of(

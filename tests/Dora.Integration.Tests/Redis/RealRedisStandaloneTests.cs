@@ -98,6 +98,53 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
         await ChildProcess.UntilAsync(ProbeAsync, health => health.Verdict == EngineVerdict.Healthy, TimeSpan.FromSeconds(20), Token);
     }
 
+    [Fact]
+    public async Task Users_of_Vault_keep_their_passwords_over_passes_and_a_restart_and_go_when_nothing_is_Vaults()
+    {
+        const string made = "V_KUBERNETES_COMPLIANCE.REPORTS_XK2BQ9_1764000000";
+        var role = new VaultDatabaseRole(StaticRole: "compliance.clerk");
+        plan = Of(new RedisUser("clerk", ["orders:*"], Vault: role), new RedisUser("reports", Vault: new(DynamicRole: "compliance.reports")));
+        Assert.Equal(["SetUser/clerk"], await ConvergeUsersAsync());
+        // Without a password nobody is the user.
+        Assert.Equal("WRONGPASS", (await Assert.ThrowsAsync<RespException>(() => SayAsAsync("clerk", "", "PING"))).Code);
+        await SayAsync("ACL", "SETUSER", RedisUsers.VaultUser, "on", ">vaults-own", "-@all", "+@connection", "+acl");
+        await SayAsAsync(RedisUsers.VaultUser, "vaults-own", "ACL", "SETUSER", "clerk", "RESETPASS", ">vaults-One7");
+        await SayAsAsync(RedisUsers.VaultUser, "vaults-own", "ACL", "SETUSER", made, "ON", ">vaults-Two8", "~reports:*", "+@read");
+        await SayAsAsync(RedisUsers.VaultUser, "vaults-own", "ACL", "SAVE");
+        Assert.Empty(await ConvergeUsersAsync());
+        Assert.Equal("", (await SayAsAsync("clerk", "vaults-One7", "GET", "orders:1")).Text ?? "");
+
+        plan = Of(new RedisUser("clerk", ["bills:*"], Vault: role), new RedisUser("reports", Vault: new(DynamicRole: "compliance.reports")));
+        Assert.Equal(["SetUser/clerk"], await ConvergeUsersAsync());
+        await server!.DisposeAsync();
+        await StartAsync();
+        Assert.Empty(await ConvergeUsersAsync());
+        await SayAsAsync("clerk", "vaults-One7", "GET", "bills:1");
+        Assert.Equal("NOPERM", (await Assert.ThrowsAsync<RespException>(() => SayAsAsync("clerk", "vaults-One7", "GET", "orders:1"))).Code);
+        await SayAsAsync(made, "vaults-Two8", "GET", "reports:1");
+
+        // Somebody opens it to everybody.
+        await SayAsync("ACL", "SETUSER", "clerk", "nopass");
+        Assert.Equal(["SetUser/clerk"], await ConvergeUsersAsync());
+        Assert.Equal("WRONGPASS", (await Assert.ThrowsAsync<RespException>(() => SayAsAsync("clerk", "any", "PING"))).Code);
+
+        plan = Of();
+        Assert.Equal([$"RemoveUser/{made}", "RemoveUser/clerk", $"RemoveUser/{RedisUsers.VaultUser}"], await ConvergeUsersAsync());
+        Assert.Equal("WRONGPASS", (await Assert.ThrowsAsync<RespException>(() => SayAsAsync(made, "vaults-Two8", "PING"))).Code);
+    }
+
+    private RedisPlan Of(params RedisUser[] users) => RedisPlan.Of(plan.Names, new(Mode: RedisMode.Standalone, Users: users));
+
+    /// <summary>Does what users need, and says what it was; then they need nothing.</summary>
+    private async Task<IReadOnlyList<string>> ConvergeUsersAsync()
+    {
+        var health = await RedisUsers.CompleteAsync(plan, Target, await RedisProbe.RunAsync(plan, Target, Token), Token);
+        foreach (var command in RedisUsers.Decide(new(Health: health)))
+            await RedisUsers.ExecuteAsync(plan, command, Target, Token);
+        Assert.DoesNotContain((await RedisUsers.CompleteAsync(plan, Target, await RedisProbe.RunAsync(plan, Target, Token), Token)).Needs, RedisUsers.Is);
+        return [.. health.Needs.Where(RedisUsers.Is)];
+    }
+
     private async Task<EngineHealth> ProbeAsync() => await RedisLive.CompleteAsync(plan, Target, await RedisProbe.RunAsync(plan, Target, Token), Token);
 
     private async Task StartAsync()
@@ -125,9 +172,11 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
 
     private static string RunId(RespValue info) => info.Text!.Split("\r\n").Single(line => line.StartsWith("run_id:", StringComparison.Ordinal));
 
-    private async Task<RespValue> SayAsync(params string[] words)
+    private Task<RespValue> SayAsync(params string[] words) => SayAsAsync(RedisPlan.AdminUser, Password, words);
+
+    private async Task<RespValue> SayAsAsync(string user, string password, params string[] words)
     {
-        await using var client = await RedisAuthority.ConnectAsync(plan, Target.Members[0], RedisPlan.Port, RedisPlan.AdminUser, Password, Token);
+        await using var client = await RedisAuthority.ConnectAsync(plan, Target.Members[0], RedisPlan.Port, user, password, Token);
         return await client.SendAsync(Token, words);
     }
 }

@@ -65,7 +65,7 @@ internal static class PlansOfEveryKind
     {
         var observed = StackObservation.Nowhere(LoginWorld.Read("{staticRole: compliance.clerk}"), new()) with
         {
-            Logins = new Dictionary<string, LoginReading> { [LoginWorld.Secret] = new(new(new("clerk", "password"), null, DateTimeOffset.MaxValue, default)) },
+            Logins = new Dictionary<string, LoginReading> { [LoginWorld.SecretOf("postgres")] = new(new(new("clerk", "password"), null, DateTimeOffset.MaxValue, default)) },
         };
         return StackPlanner.Plan(observed).Steps;
     }

@@ -1,5 +1,6 @@
 using Dora.Api;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Network;
 using Dora.Operator.Stacks;
 
 namespace Dora.Operator.Tests.Network;
@@ -98,11 +99,96 @@ public sealed class NetworkProbeTests
     {
         var world = new ProbeWorld();
         world.Started();
-        world.Reported(argument => argument is "kubernetes" || argument.EndsWith(":5432", StringComparison.Ordinal) || argument.EndsWith(":6379", StringComparison.Ordinal) ? 'o' : 't');
-        var condition = world.Pass();
+        world.Reported(InIsShut);
+        Assert.Equal(("Unknown", "NotProbed"), (world.Pass().Status, world.Pass().Reason));
+        var condition = world.WayOut(_ => 't');
         Assert.Equal(("True", "Enforced"), (condition.Status, condition.Reason));
-        Assert.Contains("3 connections", condition.Message, StringComparison.Ordinal);
+        Assert.Contains("6 connections", condition.Message, StringComparison.Ordinal);
+        Assert.Equal(world.Now.AddSeconds(60), world.Status!.Probe!.ProbedAt);
+        Assert.Equal([world.Job!.Metadata.Name, world.Outward!.Metadata.Name], world.ProbeSteps().Cast<PlanStep.EndProbe>().Select(step => step.Name).Order());
+        Assert.Equal(condition, world.Pass());
+        Assert.Empty(world.ProbeSteps());
+        Assert.Equal(condition, world.Pass());
     }
+
+    [Fact]
+    public void The_way_out_is_tried_where_another_pod_was_answered_by_one_that_a_policy_of_its_own_shuts_in()
+    {
+        var world = new ProbeWorld();
+        world.Started();
+        Assert.Null(world.Outward);
+        world.Reported(InIsShut);
+        world.Pass();
+        Assert.Empty(world.ProbeSteps());
+        var (labels, policy) = (world.Outward!.Spec!.Template.Metadata.Labels!, world.Shut);
+        Assert.Equal(["probe-network", "--target", "kubernetes", "--target", "shop-postgres-0=10.0.0.1:5432", "--target", "shop-redis-0=10.0.0.2:6379"], world.Outward.Spec.Template.Spec.Containers[0].Args);
+        Assert.False(labels.ContainsKey(Labels.Engine));
+        Assert.True(PolicyReach.Selects(policy.Spec!.PodSelector, labels));
+        Assert.False(PolicyReach.Selects(policy.Spec.PodSelector, world.Job!.Spec!.Template.Metadata.Labels!));
+        Assert.Equal(["Ingress", "Egress"], policy.Spec.PolicyTypes);
+        Assert.Equal((0, 0), (policy.Spec.Ingress?.Count ?? 0, policy.Spec.Egress?.Count ?? 0));
+    }
+
+    [Theory]
+    [InlineData("o", "t", "Enforced", "none was possible")]
+    [InlineData("t", "r", "Enforced", "none was possible")]
+    [InlineData("t", "o", "PolicyIgnored", "a pod that may reach nobody reached shop-postgres-0:5432, shop-redis-0:6379: the network plugin does not enforce the way out")]
+    [InlineData("e", "e", "ProbeInconclusive", "of the way out nothing was tried that another pod had reached")]
+    public void What_a_pod_that_may_reach_nobody_reached_decides_of_the_way_out(string apiServer, string servers, string reason, string message)
+    {
+        var world = new ProbeWorld();
+        world.Started();
+        world.Reported(InIsShut);
+        var condition = world.WayOut(argument => argument == "kubernetes" ? apiServer[0] : servers[0]);
+        Assert.Equal(reason, condition.Reason);
+        Assert.Contains(message, condition.Message, StringComparison.Ordinal);
+        Assert.Equal(2, world.ProbeSteps().Count(step => step is PlanStep.EndProbe));
+    }
+
+    [Theory]
+    [InlineData('t', 't', "Enforced")]
+    [InlineData('t', 'r', "Enforced")]
+    [InlineData('t', 'o', "ProbeInconclusive")]
+    public void Where_no_server_lets_in_every_pod_only_an_API_server_that_is_out_of_reach_proves_anything(char servers, char apiServer, string reason)
+    {
+        var world = new ProbeWorld("{clients: [], probe: {}}");
+        world.Started();
+        world.Reported(argument => argument == "kubernetes" ? 'o' : servers);
+        var condition = world.WayOut(_ => apiServer);
+        Assert.Equal(reason, condition.Reason);
+        if (reason != "Enforced")
+            Assert.Contains("which no policy prevents where that runs on the pod's own node", condition.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_server_that_was_another_pod_when_the_way_out_was_tried_proves_nothing()
+    {
+        var world = new ProbeWorld();
+        world.Started();
+        world.Reported(InIsShut);
+        world.Pass();
+        world.Members["shop-redis-0"] = "10.0.0.9";
+        Assert.Equal("ProbeInconclusive", world.Pass().Reason);
+        Assert.Equal(2, world.ProbeSteps().Count(step => step is PlanStep.EndProbe));
+    }
+
+    [Fact]
+    public void The_way_out_waits_for_its_policy_and_a_Job_of_it_that_is_left_alone_goes()
+    {
+        var world = new ProbeWorld();
+        world.Started();
+        world.Reported(InIsShut);
+        StackObservation Open(StackObservation observed) => observed with { Live = observed.Live.Where(live => live.Key.Name != "shop-netprobe").ToDictionary() };
+        Assert.Empty(world.ProbeSteps(Open));
+        Assert.Contains(world.Plan(Open).Steps, step => step is PlanStep.Apply { Manifest.Name: "shop-netprobe" });
+        world.Pass();
+        var (inward, outward) = (world.Job!.Metadata.Name!, world.Outward!.Metadata.Name);
+        Assert.Equal(outward, Assert.IsType<PlanStep.EndProbe>(world.ProbeSteps(observed => observed with { Live = observed.Live.Where(live => live.Key.Name != inward).ToDictionary() }).First()).Name);
+        Assert.Contains(world.Plan(world.Without).Steps, step => step is PlanStep.Prune { Name: "shop-netprobe" });
+    }
+
+    private static char InIsShut(string argument) =>
+        argument is "kubernetes" || argument.EndsWith(":5432", StringComparison.Ordinal) || argument.EndsWith(":6379", StringComparison.Ordinal) ? 'o' : 't';
 
     [Fact]
     public void A_pod_that_reaches_nobody_proves_nothing()
@@ -135,7 +221,7 @@ public sealed class NetworkProbeTests
         known.Listens("shop-postgres-0", 8008);
         known.Started();
         known.Reported(argument => argument.EndsWith(":8008", StringComparison.Ordinal) || argument.EndsWith(":1", StringComparison.Ordinal) ? 'r' : 'o');
-        Assert.Equal("Enforced", known.Pass().Reason);
+        Assert.Equal("Enforced", known.WayOut(_ => 't').Reason);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Dora.Api;
 using Dora.Engines;
+using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
 using Dora.Operator.Stacks;
 using Dora.Operator.Tests.Stacks;
@@ -24,7 +25,13 @@ internal sealed class ProbeWorld(string network = "{probe: {}}", string engines 
 
     public NetworkStatus? Status => _status?.Network;
 
-    public Job? Job => _jobs.Values.Select(live => live.Object).OfType<Job>().FirstOrDefault();
+    public Job? Job => Of(NetworkProbeJob.Role);
+
+    /// <summary>The policy of the pod that tries the way out.</summary>
+    public NetworkPolicy Shut => (NetworkPolicy)_running.Observation.Live[new(KubeTypes.NetworkPolicies.Resource, "shop-netprobe")].Object;
+
+    /// <summary>The Job that tries the way out.</summary>
+    public Job? Outward => Of(NetworkProbeJob.OutwardRole);
 
     public IReadOnlyList<string> Arguments => Job!.Spec!.Template.Spec.Containers[0].Args!;
 
@@ -92,7 +99,7 @@ internal sealed class ProbeWorld(string network = "{probe: {}}", string engines 
     public void Pod(ContainerState state) => _pods[^1] = Prober(state);
 
     /// <summary>Its pod ended with a report: a letter for each option of the Job.</summary>
-    public void Reported(Func<string, char> outcome) => Pod(new(Terminated: new(0, "Completed", Report(outcome), Now.AddSeconds(30))));
+    public void Reported(Func<string, char> outcome) => Pod(new(Terminated: new(0, "Completed", Report(Job!, outcome), Now.AddSeconds(30))));
 
     /// <summary>The Job ended without its pod.</summary>
     public void Failed(string message)
@@ -114,9 +121,20 @@ internal sealed class ProbeWorld(string network = "{probe: {}}", string engines 
     /// <summary>Its pod is gone.</summary>
     public void Gone() => _pods.Clear();
 
-    private string Report(Func<string, char> outcome)
+    /// <summary>After the way in was found to be shut, the way out is tried, with this outcome.</summary>
+    public Condition WayOut(Func<string, char> outcome)
     {
-        string Letters(string option) => string.Concat(Arguments.Skip(1).Chunk(2).Where(pair => pair[0] == option).Select(pair => outcome(pair[1])));
+        Pass();
+        Assert.NotNull(Outward);
+        _pods.Add(Prober(Outward, new(Terminated: new(0, "Completed", Report(Outward, outcome), Now.AddSeconds(60)))));
+        return Pass();
+    }
+
+    private Job? Of(string role) => _jobs.Values.Select(live => live.Object).OfType<Job>().FirstOrDefault(job => job.Metadata.Labels![Labels.Name] == role);
+
+    private static string Report(Job job, Func<string, char> outcome)
+    {
+        string Letters(string option) => string.Concat(job.Spec!.Template.Spec.Containers[0].Args!.Skip(1).Chunk(2).Where(pair => pair[0] == option).Select(pair => outcome(pair[1])));
         return $$"""{"probe":1,"controls":"{{Letters("--control")}}","targets":"{{Letters("--target")}}"}""";
     }
 
@@ -130,12 +148,14 @@ internal sealed class ProbeWorld(string network = "{probe: {}}", string engines 
         else if (step is PlanStep.EndProbe end)
         {
             _jobs.Remove(new(KubeTypes.Jobs.Resource, end.Name));
-            _pods.Clear();
+            _pods.RemoveAll(pod => pod.Metadata.OwnerReferences![0].Uid == end.Uid);
         }
     }
 
-    private Pod Prober(ContainerState state) => new(
-        new($"{Job!.Metadata.Name}-x", "default", Uid: "x", Labels: Job.Spec!.Template.Metadata.Labels, OwnerReferences: [new("batch/v1", "Job", Job.Metadata.Name!, Job.Metadata.Uid!)]),
+    private Pod Prober(ContainerState state) => Prober(Job!, state);
+
+    private static Pod Prober(Job job, ContainerState state) => new(
+        new($"{job.Metadata.Name}-x", "default", Uid: "x", Labels: job.Spec!.Template.Metadata.Labels, OwnerReferences: [new("batch/v1", "Job", job.Metadata.Name!, job.Metadata.Uid!)]),
         Status: new(ContainerStatuses: [new("probe", State: state, Image: "docker.io/dora/agent:dev")]));
 
     private static Pod Member(KeyValuePair<string, string> member) => new(

@@ -106,15 +106,23 @@ public sealed partial class ScriptedReplicaSet
             return [];
         }
 
-        var roles = command.Need<List<object?>>("roles");
-        foreach (var role in roles.OfType<Doc>().Where(role => !BuiltIn.Contains(role.Need<string>("role")) && !_roles.ContainsKey(role.Need<string>("role"))))
-            throw new ScriptedException(31, "RoleNotFound", $"Could not find role: {role["role"]}@{role["db"]}");
+        // Who changes a password alone says nothing of roles.
+        var roles = name == "updateUser" && command["roles"] is null ? _users[user].Roles : Roles(command);
         if (name == "createUser")
             _users[user] = new(user, command.Need<string>("pwd"), roles, command["customData"] as Doc);
         else
             // A password that is said is another credential with another salt; whoever is logged in stays so.
             _users[user] = command["pwd"] is string password ? new(user, password, roles, _users[user].CustomData) : new(_users[user], roles);
         return [];
+    }
+
+    // A role that does not exist is given to nobody, and contained in none.
+    private List<object?> Roles(Doc command)
+    {
+        var roles = command.Need<List<object?>>("roles");
+        foreach (var role in roles.OfType<Doc>().Where(role => !BuiltIn.Contains(role.Need<string>("role")) && !_roles.ContainsKey(role.Need<string>("role"))))
+            throw new ScriptedException(31, "RoleNotFound", $"Could not find role: {role["role"]}@{role["db"]}");
+        return roles;
     }
 
     private Doc WriteRole(string name, Doc command)
@@ -131,7 +139,7 @@ public sealed partial class ScriptedReplicaSet
             _ = (resource.Need<string>("db"), resource.Need<string>("collection"), privilege.Need<List<object?>>("actions"));
         }
 
-        _roles[role] = new() { { "role", role }, { "db", "admin" }, { "isBuiltin", false }, { "roles", command.Need<List<object?>>("roles") }, { "inheritedRoles", new List<object?>() }, { "privileges", privileges } };
+        _roles[role] = new() { { "role", role }, { "db", "admin" }, { "isBuiltin", false }, { "roles", Roles(command) }, { "inheritedRoles", new List<object?>() }, { "privileges", privileges } };
         return [];
     }
 

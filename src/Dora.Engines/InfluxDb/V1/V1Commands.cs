@@ -18,6 +18,7 @@ internal static class V1Commands
             InfluxDbNeeds.AlterPolicy => client.QueryAsync(InfluxQl.AlterPolicy(subject[0], Policy(plan, subject)), cancellationToken),
             InfluxDbNeeds.SetContinuousQuery => ReplaceAsync(client, plan.Downsampling.First(wanted => wanted.Name == subject[0]), cancellationToken),
             InfluxDbNeeds.RemoveContinuousQuery => client.QueryAsync(InfluxQl.DropContinuousQuery(subject[0], subject[1]), cancellationToken),
+            InfluxDbNeeds.DropUser => DropAsync(client, subject[0], cancellationToken),
             InfluxDbNeeds.CreateUser => PasswordAsync(client, InfluxQl.CreateUser, User(plan, subject[0]), target, cancellationToken),
             InfluxDbNeeds.SetPassword => PasswordAsync(client, InfluxQl.SetPassword, User(plan, subject[0]), target, cancellationToken),
             InfluxDbNeeds.SetGrants => GrantAsync(client, User(plan, subject[0]), cancellationToken),
@@ -33,14 +34,21 @@ internal static class V1Commands
 
     private static Task PasswordAsync(V1Client client, Func<string, string, string> statement, UserPlan user, EngineTarget target, CancellationToken cancellationToken)
     {
-        var password = target.Credential(user.Secret, InfluxDbCredentials.Password);
+        var password = user.KeepsPassword ? target.NewPassword() : target.Credential(user.Secret, InfluxDbCredentials.Password);
         return client.QueryAsync(statement(user.Name, password), cancellationToken, password);
+    }
+
+    // The server refuses to drop a user that does not exist.
+    private static async Task DropAsync(V1Client client, string user, CancellationToken cancellationToken)
+    {
+        if ((await V1State.ReadAsync(client, V1State.Nobody, cancellationToken).ConfigureAwait(false)).Users.ContainsKey(user))
+            await client.QueryAsync(InfluxQl.DropUser(user), cancellationToken).ConfigureAwait(false);
     }
 
     // What is too much goes first: a user never holds more than the old and the new rights together.
     internal static async Task GrantAsync(V1Client client, UserPlan user, CancellationToken cancellationToken)
     {
-        var held = (await V1State.ReadAsync(client, cancellationToken).ConfigureAwait(false)).Users.GetValueOrDefault(user.Name)
+        var held = (await V1State.ReadAsync(client, new HashSet<string>(StringComparer.Ordinal) { user.Name }, cancellationToken).ConfigureAwait(false)).Users.GetValueOrDefault(user.Name)
             ?? throw new InfluxException(InfluxFault.NotFound, $"user '{user.Name}' does not exist");
         var wanted = V1Probe.Grants(user);
         List<string> statements = held.Admin ? [InfluxQl.RevokeAdmin(user.Name)] : [];

@@ -4,12 +4,12 @@ namespace Dora.Engines.InfluxDb.V1;
 internal static class V1Logins
 {
     public static IReadOnlyList<RotatingRole> Of(InfluxDbPlan plan) =>
-        [.. plan.Users.Select(user => new RotatingRole(user.Secret, user.Name, RotatingRole.SecondOf(user.Name)))];
+        [.. plan.KeptUsers.Select(user => new RotatingRole(user.Secret, user.Name, RotatingRole.SecondOf(user.Name)))];
 
     /// <summary>The same users, each by the name that its Secret gives.</summary>
     public static InfluxDbPlan Resolve(InfluxDbPlan plan, EngineTarget target) => plan with
     {
-        Users = [.. plan.Users.Select(user => target.Secrets.GetValueOrDefault(user.Secret)?.GetValueOrDefault("username") == RotatingRole.SecondOf(user.Name)
+        Users = [.. plan.Users.Select(user => !user.KeepsPassword && target.Secrets.GetValueOrDefault(user.Secret)?.GetValueOrDefault("username") == RotatingRole.SecondOf(user.Name)
             ? user with { Name = RotatingRole.SecondOf(user.Name) }
             : user)],
     };
@@ -21,7 +21,7 @@ internal static class V1Logins
         var user = plan.Users.First(user => user.Secret == role.SecretName);
         foreach (var username in role.Usernames)
         {
-            var there = (await V1State.ReadAsync(client, cancellationToken).ConfigureAwait(false)).Users.ContainsKey(username);
+            var there = (await V1State.ReadAsync(client, V1State.Nobody, cancellationToken).ConfigureAwait(false)).Users.ContainsKey(username);
             if (logins.FirstOrDefault(login => login.Username == username) is { } login)
             {
                 // The password that it has already is not said again: who logs in at that moment must not be refused.

@@ -15,7 +15,7 @@ internal static class V1Probe
         using var patience = InfluxHttp.Patience(cancellationToken);
         try
         {
-            var state = await V1State.ReadAsync(Admin(plan, target, member), patience.Token).ConfigureAwait(false);
+            var state = await V1State.ReadAsync(Admin(plan, target, member), plan.Users.Select(user => user.Name).ToHashSet(StringComparer.Ordinal), patience.Token).ConfigureAwait(false);
             var refused = await RefusedAsync(plan, target, member, state, patience.Token).ConfigureAwait(false);
             return Judge(plan, member.Name, state, refused);
         }
@@ -37,6 +37,7 @@ internal static class V1Probe
         [
             .. plan.Databases.SelectMany(database => Needs(database, state)),
             .. plan.Users.SelectMany(user => Needs(user, state, refused)),
+            .. plan.GivenUp.Where(state.Users.ContainsKey).Select(user => InfluxDbNeeds.Of(InfluxDbNeeds.DropUser, user)),
             .. plan.Downsampling.Where(wanted => !Holds(wanted, state)).Select(wanted => InfluxDbNeeds.Of(InfluxDbNeeds.SetContinuousQuery, wanted.Name)),
             .. Undeclared(plan, state).Select(query => InfluxDbNeeds.Of(InfluxDbNeeds.RemoveContinuousQuery, query.Database, query.Name)),
         ];
@@ -98,7 +99,7 @@ internal static class V1Probe
     // A password can only be compared by logging in with it.
     private static async Task<IReadOnlySet<string>> RefusedAsync(InfluxDbPlan plan, EngineTarget target, MemberPod member, V1State state, CancellationToken cancellationToken)
     {
-        var answers = await Task.WhenAll(plan.Users.Where(user => state.Users.ContainsKey(user.Name)).Select(async user =>
+        var answers = await Task.WhenAll(plan.KeptUsers.Where(user => state.Users.ContainsKey(user.Name)).Select(async user =>
         {
             try
             {

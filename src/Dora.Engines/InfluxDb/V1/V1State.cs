@@ -6,18 +6,26 @@ namespace Dora.Engines.InfluxDb.V1;
 /// <param name="Version">e.g. 1.6.7.</param>
 /// <param name="Policies">Retention policies by database.</param>
 /// <param name="ContinuousQueries">Statements by database and name.</param>
-/// <param name="Users">Users by name.</param>
+/// <param name="Users">Users by name; privileges only of those that were asked for.</param>
 internal sealed record V1State(
     string? Version,
     IReadOnlyDictionary<string, IReadOnlyList<PolicyPlan>> Policies,
     IReadOnlyDictionary<(string Database, string Name), string> ContinuousQueries,
     IReadOnlyDictionary<string, V1User> Users)
 {
+    private static IReadOnlyDictionary<string, string> None { get; } = System.Collections.Frozen.FrozenDictionary<string, string>.Empty;
+
     /// <summary>Bytes of its shards, the write-ahead log included.</summary>
     public long DataBytes { get; init; }
 
+    /// <summary>No user's privileges.</summary>
+    public static IReadOnlySet<string> Nobody { get; } = System.Collections.Frozen.FrozenSet<string>.Empty;
+
     /// <summary>Asks for all of it in two calls; an administrator may.</summary>
-    public static async Task<V1State> ReadAsync(V1Client client, CancellationToken cancellationToken)
+    /// <param name="client">The administrator's.</param>
+    /// <param name="whose">Users whose privileges are asked for. Others come and go, and a user that went in between would refuse the whole call.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public static async Task<V1State> ReadAsync(V1Client client, IReadOnlySet<string> whose, CancellationToken cancellationToken)
     {
         var (found, version) = await client.AskAsync("SHOW DATABASES; SHOW USERS; SHOW CONTINUOUS QUERIES; SHOW STATS FOR 'shard'", null, cancellationToken).ConfigureAwait(false);
         Expect(found, 4);
@@ -30,19 +38,21 @@ internal sealed record V1State(
                 queries[(table.Name, Column(row, "name"))] = Column(row, "query");
         }
 
+        string[] asked = [.. users.Select(user => user.Name).Where(whose.Contains)];
         string[] more =
         [
             .. databases.Select(database => $"SHOW RETENTION POLICIES ON {InfluxQl.Identifier(database)}"),
-            .. users.Select(user => $"SHOW GRANTS FOR {InfluxQl.Identifier(user.Name)}"),
+            .. asked.Select(user => $"SHOW GRANTS FOR {InfluxQl.Identifier(user)}"),
         ];
         var details = more.Length == 0 ? [] : await client.QueryAsync(string.Join("; ", more), cancellationToken).ConfigureAwait(false);
         Expect(details, more.Length);
         var policies = new Dictionary<string, IReadOnlyList<PolicyPlan>>(StringComparer.Ordinal);
         for (var i = 0; i < databases.Length; i++)
             policies[databases[i]] = [.. Rows(details[i]).Select(Policy)];
-        var known = new Dictionary<string, V1User>(StringComparer.Ordinal);
-        for (var i = 0; i < users.Length; i++)
-            known[users[i].Name] = new(users[i].Admin, Grants(details[databases.Length + i]));
+        var grants = new Dictionary<string, IReadOnlyDictionary<string, string>>(StringComparer.Ordinal);
+        for (var i = 0; i < asked.Length; i++)
+            grants[asked[i]] = Grants(details[databases.Length + i]);
+        var known = users.ToDictionary(user => user.Name, user => new V1User(user.Admin, grants.GetValueOrDefault(user.Name) ?? None), StringComparer.Ordinal);
         return new(version, policies, queries, known) { DataBytes = Rows(found[3]).Sum(row => long.TryParse(row.GetValueOrDefault("diskBytes"), NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : 0) };
     }
 

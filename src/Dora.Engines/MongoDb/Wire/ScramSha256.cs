@@ -58,7 +58,7 @@ internal sealed class ScramSha256
     {
         var text = Encoding.UTF8.GetString(serverFirst);
         var (nonce, salt, iterations) = Parse(text);
-        var salted = Salted(salt, iterations);
+        var salted = Salted(_password, salt, iterations);
         var withoutProof = $"c=biws,r={nonce}";
         var message = Encoding.UTF8.GetBytes($"{_clientFirstBare},{text},{withoutProof}");
         var proof = HMACSHA256.HashData(salted, "Client Key"u8);
@@ -104,9 +104,14 @@ internal sealed class ScramSha256
         return Convert.TryFromBase64String(text, bytes, out var written) ? bytes[..written] : null;
     }
 
-    private byte[] Salted(byte[] salt, int iterations)
+    /// <summary>Whether a server that keeps this of a user takes this password (RFC 5802, StoredKey). What no server would keep says nothing: true.</summary>
+    public static bool Fits(string password, string? salt, long? iterations, string? storedKey) =>
+        Base64(salt ?? "") is not { Length: > 0 } salted || iterations is not (>= LeastIterations and <= MostIterations) || Base64(storedKey ?? "") is not { Length: > 0 } stored
+        || CryptographicOperations.FixedTimeEquals(stored, SHA256.HashData(HMACSHA256.HashData(Salted(password, salted, (int)iterations), "Client Key"u8)));
+
+    private static byte[] Salted(string password, byte[] salt, int iterations)
     {
-        var secret = Encoding.UTF8.GetBytes(_password);
+        var secret = Encoding.UTF8.GetBytes(password);
         var key = Convert.ToHexString(HMACSHA256.HashData(secret, (byte[])[.. salt, .. BitConverter.GetBytes(iterations)]));
         if (Derived.TryGetValue(key, out var kept))
             return kept;

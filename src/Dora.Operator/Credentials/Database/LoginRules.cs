@@ -39,6 +39,8 @@ internal static class LoginRules
         {
             if (observed.Stack.Spec.Credentials is not { Source: CredentialSource.Vault })
                 yield return new(login.Field, "needs credentials.source Vault", "set spec.credentials.source and spec.credentials.vault, or remove it");
+            if ((login.Role.StaticRole is null) == (login.Role.DynamicRole is null))
+                yield return new(login.Field, "names not one role of Vault", "give staticRole or dynamicRole, one of the two");
             // A namespace's name holds no dot: no other namespace's begins so.
             if ((login.Role.StaticRole ?? login.Role.DynamicRole) is { } role && !role.StartsWith($"{ns}.", StringComparison.Ordinal))
                 yield return new(login.Field, $"role '{role}' does not begin with '{ns}.'", "name it so in Vault: nobody gets another namespace's logins through the operator");

@@ -14,13 +14,11 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Dora.Operator.Tests.Credentials.Database;
 
 /// <summary>
-/// A stack whose role <c>clerk</c> logs in by Vault: the operator's own client and plan with a scripted Vault under the policy of docs/,
+/// A stack of whose engine a user <c>clerk</c> logs in by Vault: the operator's own client and plan with a scripted Vault under the policy of docs/,
 /// pass by pass, its Secrets kept in memory.
 /// </summary>
 internal sealed class LoginWorld : IAsyncDisposable
 {
-    public const string Secret = "shop-postgres-vault-clerk";
-
     private readonly string _file = Path.GetTempFileName();
     private readonly KubeClient _client = new(new(new Uri("http://127.0.0.1:9")), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
     private VaultAccess _access = VaultAccess.None;
@@ -28,7 +26,11 @@ internal sealed class LoginWorld : IAsyncDisposable
     private DatabaseLoginSource? _logins;
     private int _version;
 
-    private LoginWorld(VaultServer server, ManualClock clock, ComplianceStack stack) => (Server, Clock, Stack, Setup) = (server, clock, stack, new(server.Address, server.RootToken));
+    private LoginWorld(VaultServer server, ManualClock clock, ComplianceStack stack, string engine) =>
+        (Server, Clock, Stack, Setup, Secret) = (server, clock, stack, new(server.Address, server.RootToken), SecretOf(engine));
+
+    /// <summary>Name of the login's Secret.</summary>
+    public string Secret { get; }
 
     public VaultServer Server { get; }
 
@@ -51,16 +53,29 @@ internal sealed class LoginWorld : IAsyncDisposable
     /// <summary>Questions about logins so far.</summary>
     public int Questions => Server.Calls.Count(call => call.Token != Server.RootToken && (call.Path.StartsWith("database/", StringComparison.Ordinal) || call.Path.StartsWith("sys/leases", StringComparison.Ordinal)));
 
-    public static ComplianceStack Read(string vault, string more = "", string credentials = "{source: Vault, vault: {address: 'https://vault:8200'}}") =>
-        StackFile.Read($"{{apiVersion: {StackResource.ApiVersion}, kind: {StackResource.Kind}, metadata: {{name: shop, namespace: compliance, uid: u, generation: 1}}, spec: {{tier: Development, credentials: {credentials}, engines: {{postgres: {{roles: [{{name: clerk, vault: {vault}{more}}}]}}}}}}}}")[0];
+    public static string SecretOf(string engine) => $"shop-{engine}-vault-clerk";
 
-    /// <param name="vault">The field <c>vault</c> of the role.</param>
-    public static async Task<LoginWorld> StartAsync(string vault)
+    public static ComplianceStack Read(string vault, string more = "", string credentials = "{source: Vault, vault: {address: 'https://vault:8200'}}", string engine = "postgres")
+    {
+        var clerk = $"{{name: clerk, vault: {vault}{more}}}";
+        var settings = engine switch
+        {
+            "postgres" => $"{{roles: [{clerk}]}}",
+            "influxdb" => $"{{version: '1.6', users: [{clerk}]}}",
+            _ => $"{{users: [{clerk}]}}",
+        };
+        return StackFile.Read($"{{apiVersion: {StackResource.ApiVersion}, kind: {StackResource.Kind}, metadata: {{name: shop, namespace: compliance, uid: u, generation: 1}}, spec: {{tier: Development, credentials: {credentials}, engines: {{{engine}: {settings}}}}}}}")[0];
+    }
+
+    /// <param name="vault">The field <c>vault</c> of the user.</param>
+    /// <param name="engine">Whose user.</param>
+    /// <param name="more">More fields of the user.</param>
+    public static async Task<LoginWorld> StartAsync(string vault, string engine = "postgres", string more = "")
     {
         var clock = new ManualClock();
         var server = await VaultServer.StartAsync(clock);
         var address = server.Address.ToString().TrimEnd('/');
-        var world = new LoginWorld(server, clock, Read(vault, credentials: $"{{source: Vault, vault: {{address: '{address}', authMount: approle}}}}"));
+        var world = new LoginWorld(server, clock, Read(vault, more, $"{{source: Vault, vault: {{address: '{address}', authMount: approle}}}}", engine), engine);
         await world.Setup.PostAsync("sys/mounts/database", """{"type":"database"}""");
         await world.Setup.PolicyAsync(await File.ReadAllTextAsync(Path.Combine(GoldenFile.RepositoryRoot, "docs/vault-policy.hcl")));
         var (id, secret) = await world.Setup.AppRoleAsync();

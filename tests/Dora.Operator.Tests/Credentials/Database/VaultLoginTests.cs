@@ -228,12 +228,66 @@ public sealed class VaultLoginTests
         Assert.Contains(plan.Violations, violation => violation.Field == field && violation.Problem.Contains(problem, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("mongodb", ", roles: [{role: read, database: sales}]", "database host password port replica-set uri username")]
+    [InlineData("influxdb", ", grants: [{database: app}]", "host password port url username")]
+    [InlineData("redis", ", keys: ['orders:*']", "host password port username")]
+    public async Task A_static_role_of_every_engine_fills_the_Secret_that_its_applications_read(string engine, string more, string keys)
+    {
+        await using var world = await LoginWorld.StartAsync(Static, engine, more);
+        await world.PassAsync();
+        Assert.Empty(world.Plan.Violations);
+        Assert.Equal(("False", "CredentialMissing"), (world.Condition.Status, world.Condition.Reason));
+        await world.StaticAsync("somebody");
+        await world.PassForAsync(TimeSpan.FromMinutes(1));
+        Assert.Contains($"spec.engines.{engine}.users[", world.Condition.Message, StringComparison.Ordinal);
+        await world.StaticAsync();
+        await world.PassForAsync(TimeSpan.FromDays(1));
+        Assert.Equal(("clerk", "True"), (world.Field("username"), world.Condition.Status));
+        Assert.Equal(keys.Split(' '), world.Login!.Fields.Keys.Order());
+        Assert.DoesNotContain(world.Plan.Engines[0].Cluster.Rotating, role => role.Username == "clerk");
+        Assert.DoesNotContain(world.Plan.Engines[0].Cluster.Credentials(), request => request.SecretName.Contains("clerk", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("mongodb", ", roles: [{role: read, database: sales}]")]
+    [InlineData("influxdb", ", grants: []")]
+    [InlineData("redis", "")]
+    public async Task A_login_of_a_dynamic_role_of_every_engine_stands_in_the_Secret_by_the_name_that_Vault_gave(string engine, string more)
+    {
+        await using var world = await LoginWorld.StartAsync(Dynamic, engine, more);
+        await world.DynamicAsync();
+        await world.PassAsync();
+        Assert.Empty(world.Plan.Violations);
+        Assert.StartsWith("v-compliance.clerk-", world.Field("username"), StringComparison.Ordinal);
+        Assert.True(world.Alive);
+        if (world.Field("uri") is { } uri)
+            Assert.StartsWith($"mongodb://{world.Field("username")}:{world.Field("password")}@shop-mongodb-0.", uri, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("mongodb", ", roles: [{role: read, database: sales}]", "spec.engines.mongodb.users[clerk].vault")]
+    [InlineData("influxdb", ", grants: []", "spec.engines.influxdb.users[0].vault")]
+    [InlineData("redis", "", "spec.engines.redis.users[0].vault")]
+    public void Logins_of_every_engine_need_a_Vault_and_a_role_of_their_namespace(string engine, string more, string field)
+    {
+        Assert.Equal((field, "needs credentials.source Vault"), Only("{staticRole: compliance.clerk}", "{}"));
+        Assert.Equal((field, "names not one role of Vault"), Only("{}", Vault));
+        Assert.Equal((field, "role 'other.clerk' does not begin with 'compliance.'"), Only("{dynamicRole: other.clerk}", Vault));
+
+        (string, string) Only(string vault, string credentials)
+        {
+            var violation = Assert.Single(StackPlanner.Plan(StackObservation.Nowhere(LoginWorld.Read(vault, more, credentials, engine), new())).Violations);
+            return (violation.Field, violation.Problem);
+        }
+    }
+
     [Fact]
     public async Task A_Secret_of_somebody_else_is_neither_written_nor_waited_for()
     {
         await using var world = await LoginWorld.StartAsync(Dynamic);
         await world.DynamicAsync();
-        world.Login = new(new Dictionary<string, string> { ["password"] = "theirs" }, Owned: false) { Meta = new ObjectMeta(LoginWorld.Secret, "compliance") };
+        world.Login = new(new Dictionary<string, string> { ["password"] = "theirs" }, Owned: false) { Meta = new ObjectMeta(world.Secret, "compliance") };
         Assert.Empty(await world.PassAsync());
         Assert.Equal(0, world.Questions);
         Assert.Equal("ObjectCollision", Assert.Single(world.Plan.Violations).Reason);
