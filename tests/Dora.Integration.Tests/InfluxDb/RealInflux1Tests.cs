@@ -172,7 +172,7 @@ public sealed class RealInflux1Tests : IAsyncLifetime
     {
         await pod.StartAsync();
         await pod.StopAsync();
-        pod.Secrets[pod.Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = "other-Gh7s9", ["monitor-password"] = "other-Kd3f8", ["jwt-secret"] = "x" };
+        pod.Secrets[pod.Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = "other-Gh7s9", ["monitor-password"] = "other-Kd3f8", ["jwt-secret"] = "x", ["admin-username"] = "admin", ["monitor-username"] = "monitor" };
         var (code, output) = await pod.BootstrapAsync();
         Assert.Equal(1, code);
         Assert.Contains("Secret payments-influxdb-internal does not belong to this volume", output, StringComparison.Ordinal);

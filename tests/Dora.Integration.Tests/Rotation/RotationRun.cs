@@ -43,7 +43,7 @@ internal sealed class RotationRun : IAsyncDisposable
     public static async Task<RotationRun> StartAsync(string engine, RealLogins servers, Login first, string settings = "{}")
     {
         var run = new RotationRun(await InMemoryApiServer.StartAsync(new(NamespacesExistByThemselves: true)), engine, settings, servers);
-        var data = new JsonObject { ["username"] = Base64(first.Username), [servers.Role.Key] = Base64(first.Password) };
+        var data = new JsonObject { [servers.Role.UsernameKey] = Base64(first.Username), [servers.Role.Key] = Base64(first.Password) };
         run._server.Create(KubeTypes.Secrets.Resource, "compliance", JsonNode.Parse(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Secret", ["metadata"] = new JsonObject { ["name"] = servers.Role.SecretName, ["namespace"] = "compliance" }, ["data"] = data }.ToJsonString())!.AsObject());
         return run;
     }
@@ -53,7 +53,7 @@ internal sealed class RotationRun : IAsyncDisposable
     {
         // Of one moment: a pod sees all keys of a Secret change together.
         var data = _server.Find(KubeTypes.Secrets.Resource, "compliance", _servers.Role.SecretName)!["data"]!;
-        return new(Text(data["username"]!), Text(data[_servers.Role.Key]!));
+        return new(Text(data[_servers.Role.UsernameKey]!), Text(data[_servers.Role.Key]!));
     }
 
     /// <summary>Logins that servers shall accept now, as the operator tells its probes.</summary>
@@ -62,8 +62,8 @@ internal sealed class RotationRun : IAsyncDisposable
     /// <summary>What a probe is given now.</summary>
     public EngineTarget Over(EngineTarget target) => target with
     {
-        Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(target.Secrets) { [_servers.Role.SecretName] = new Dictionary<string, string> { ["username"] = Held().Username, ["password"] = Held().Password } },
-        Accepted = Accepted is null ? null : new Dictionary<string, IReadOnlyList<Login>> { [_servers.Role.SecretName] = Accepted },
+        Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(target.Secrets) { [_servers.Role.SecretName] = new Dictionary<string, string>(target.Secrets.GetValueOrDefault(_servers.Role.SecretName) ?? new Dictionary<string, string>()) { [_servers.Role.UsernameKey] = Held().Username, [_servers.Role.Key] = Held().Password } },
+        Accepted = Accepted is null ? null : new Dictionary<string, IReadOnlyList<Login>> { [_servers.Role.Id] = Accepted },
     };
 
     /// <summary>One whole change; answers the login before it.</summary>
