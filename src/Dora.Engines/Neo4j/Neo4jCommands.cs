@@ -67,7 +67,7 @@ internal static class Neo4jCommands
                 await act(Neo4jProbe.Client(transport, login.Username, login.Password), login).ConfigureAwait(false);
                 return;
             }
-            catch (QueryException exception) when (exception.Kind == QueryErrorKind.Unauthorized && number < ways.Count - 1)
+            catch (QueryException exception) when (exception.Kind is QueryErrorKind.Unauthorized or QueryErrorKind.TooManyAttempts && number < ways.Count - 1)
             {
                 // The next one may be known.
             }

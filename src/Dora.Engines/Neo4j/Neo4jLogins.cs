@@ -42,12 +42,9 @@ internal static class Neo4jLogins
                 await Neo4jCommands.SetRolesAsync(wanted with { Name = login.Username }, session, cancellationToken).ConfigureAwait(false);
         }
 
-        foreach (var username in role.Usernames.Where(username => there.Contains(username) && logins.All(login => login.Username != username)))
-        {
-            // Nobody can take away whom it is: that is for the one who takes its place.
-            var other = username == self.Username ? Neo4jCommands.Session(plan, Neo4jProbe.Client(transport, logins[0].Username, logins[0].Password), target) : session;
-            await other.RunAsync(Neo4jPlan.SystemDatabase, Cypher.DropUser(username), cancellationToken).ConfigureAwait(false);
-        }
+        // Nobody can take away whom it is: then the next probe is let in as the other one, and finds this one there.
+        foreach (var username in role.Usernames.Where(username => there.Contains(username) && username != self.Username && logins.All(login => login.Username != username)))
+            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.DropUser(username), cancellationToken).ConfigureAwait(false);
     });
 
     /// <summary>Logs in to every member.</summary>

@@ -44,6 +44,7 @@ internal static class Neo4jProbe
         ServerIdentity? identity = null;
         try
         {
+            QueryException? locked = null;
             foreach (var login in ways)
             {
                 var admin = Client(transport, login.Username, login.Password);
@@ -53,12 +54,15 @@ internal static class Neo4jProbe
                     var result = await admin.RunAsync(endpoint, Neo4jPlan.SystemDatabase, DatabaseCopy.Show(plan.Enterprise), [], cancellationToken).ConfigureAwait(false);
                     return new(member, identity, false, [.. result.Rows.Select(DatabaseCopy.Parse)], null) { Login = login };
                 }
-                catch (QueryException exception) when (exception.Kind == QueryErrorKind.Unauthorized)
+                catch (QueryException exception) when (exception.Kind is QueryErrorKind.Unauthorized or QueryErrorKind.TooManyAttempts)
                 {
                     // The next one may be known.
+                    locked ??= exception.Kind == QueryErrorKind.TooManyAttempts ? exception : null;
                 }
             }
 
+            if (locked is not null)
+                return new(member, identity, false, null, Explain(locked));
             return await FirstAsync(first, endpoint, cancellationToken).ConfigureAwait(false)
                 ? new(member, identity, true, null, "still has the password of its first start")
                 : new(member, identity, false, null, $"refuses the operator's password; Secret {plan.Names.InternalSecret} does not belong to these volumes");
@@ -69,7 +73,7 @@ internal static class Neo4jProbe
         }
     }
 
-    // One more wrong password at most: after three the server locks the user for 5 s.
+    // One more wrong password of each user at most: after three the server locks the user for 5 s.
     private static async Task<bool> FirstAsync(QueryClient first, QueryEndpoint endpoint, CancellationToken cancellationToken)
     {
         try

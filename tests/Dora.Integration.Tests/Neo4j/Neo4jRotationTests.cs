@@ -65,9 +65,13 @@ public sealed class Neo4jRotationTests(Neo4jUnderTest neo4j) : IClassFixture<Neo
             var renamed = target with { Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(target.Secrets) { [role.SecretName] = internals } };
             var health = await cluster.ProbeAsync(renamed, Token);
             Assert.Equal(["SetAdministrator/neo4j.b"], health.Needs);
+            await cluster.ExecuteAsync(Assert.Single(cluster.Commands(new(Health: health))), renamed, Token);
+            // A server may have locked the name out for seconds by then: nobody was of that name, and it was tried.
+            await ChildProcess.UntilAsync(() => AnswerAsync("neo4j.b"), answer => answer == LoginAnswer.Accepted, TimeSpan.FromSeconds(20), Token);
             await SettleAsync(cluster, renamed);
             Assert.Equal((LoginAnswer.Accepted, LoginAnswer.Refused), (await AnswerAsync("neo4j.b"), await AnswerAsync("neo4j")));
             await cluster.AcceptAsync(role, [first], renamed, Token);
+            await SettleAsync(cluster, target);
 
             async Task<LoginAnswer> AnswerAsync(string name) => (await cluster.LogInAsync(role, new(name, internals[role.Key]), target, Token))[0].Answer;
         }
@@ -87,15 +91,17 @@ public sealed class Neo4jRotationTests(Neo4jUnderTest neo4j) : IClassFixture<Neo
 
     private static async Task SettleAsync(IEngineCluster cluster, EngineTarget target)
     {
+        var said = "";
         for (var pass = 0; pass < 30; pass++)
         {
             var health = await cluster.ProbeAsync(target, Token);
             if (health.Verdict == EngineVerdict.Healthy)
                 return;
+            said = $"{health.Message}; {string.Join(", ", health.Needs)}";
             foreach (var command in cluster.Commands(new(Health: health)))
                 await cluster.ExecuteAsync(command, target, Token);
         }
 
-        Assert.Fail("not settled");
+        Assert.Fail($"not settled: {said}");
     }
 }
