@@ -58,13 +58,19 @@ internal static class MongoDbLogins
                 await client.RunAsync("admin", MongoDbAccess.Write(there ? MongoDbAccess.UpdateUser : MongoDbAccess.CreateUser, wanted with { Name = login.Username }, login.Password), cancellationToken).ConfigureAwait(false);
         }
 
-        foreach (var username in role.Usernames.Where(username => users.Contains(username) && logins.All(login => login.Username != username)))
+        if (role.Usernames.FirstOrDefault(username => users.Contains(username) && logins.All(login => login.Username != username)) is not { } surplus)
+            return;
+        if (surplus != client.User)
         {
-            // Whoever was let in by what the Secret does not say any more cannot be the one that takes it away.
-            if (username == client.User)
-                await client.AuthenticateAsync(logins[0].Username, logins[0].Password, cancellationToken).ConfigureAwait(false);
-            await client.RunAsync("admin", MongoDbAccess.Drop(username), cancellationToken).ConfigureAwait(false);
+            await client.RunAsync("admin", MongoDbAccess.Drop(surplus), cancellationToken).ConfigureAwait(false);
+            return;
         }
+
+        // Nobody takes away whom it is: who comes again is let in as the one whom the Secret names.
+        var other = await MongoDbTopology.PrimaryAsync(plan, target, cancellationToken).ConfigureAwait(false);
+        await using var ending = other.ConfigureAwait(false);
+        if (surplus != other.User)
+            await other.RunAsync("admin", MongoDbAccess.Drop(surplus), cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Logs in to every member that holds data. An arbiter knows no users.</summary>

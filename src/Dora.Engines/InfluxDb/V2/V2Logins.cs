@@ -1,11 +1,12 @@
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Dora.Engines.InfluxDb.V2;
 
 /// <summary>
 /// Two administrators that take turns, on each server (InfluxDB 2.7 documentation, "InfluxDB v2 API", <c>/users/{id}/password</c> and
 /// <c>/signin</c>): a user of 2.x has one password. None of them is ever removed, since tokens end with the user they belong to, the
-/// administrator's own among them; whose turn it is not gets a password that nobody knows.
+/// administrator's own among them; whose turn it is not gets a password that is written nowhere.
 /// </summary>
 internal static class V2Logins
 {
@@ -42,7 +43,7 @@ internal static class V2Logins
                 }
                 else if (user is not null)
                 {
-                    await client.SetPasswordAsync(user, RandomNumberGenerator.GetHexString(64), cancellationToken).ConfigureAwait(false);
+                    await client.SetPasswordAsync(user, Nobodys(plan, target, username, logins), cancellationToken).ConfigureAwait(false);
                 }
             }
         }
@@ -51,6 +52,11 @@ internal static class V2Logins
     /// <summary>Signs in to every server.</summary>
     public static Task<IReadOnlyList<LoginFinding>> LogInAsync(InfluxDbPlan plan, Login login, EngineTarget target, CancellationToken cancellationToken) =>
         MemberPoll.AskAsync(target.Members, async (member, token) => new LoginFinding(member.Name, await AnswerAsync(plan, login, target, member, token).ConfigureAwait(false)), TimeProvider.System, cancellationToken);
+
+    // Whoever could compute it holds the administrator's token and password, and is the administrator. Saying it again changes nothing.
+    private static string Nobodys(InfluxDbPlan plan, EngineTarget target, string username, IReadOnlyList<Login> logins) => Convert.ToHexStringLower(HMACSHA256.HashData(
+        Encoding.UTF8.GetBytes(target.Credential(plan.Names.InternalSecret, InfluxDbCredentials.AdminToken)),
+        Encoding.UTF8.GetBytes(string.Join('\n', [username, .. logins.Select(login => login.Password)]))));
 
     private static async Task<LoginAnswer> AnswerAsync(InfluxDbPlan plan, Login login, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
     {
