@@ -280,6 +280,17 @@ public sealed record EngineTarget(
         return new(role.Known(Secrets.GetValueOrDefault(role.SecretName)?.GetValueOrDefault(role.UsernameKey)), Credential(role.SecretName, role.Key));
     }
 
+    /// <summary>
+    /// Logins by which the operator itself may come in, the one in the Secret first: servers on other volumes may know the role's other
+    /// user by that password, and servers whose Secret was written by hand amid a change know what it was before.
+    /// </summary>
+    public IReadOnlyList<Login> Ways(RotatingRole role)
+    {
+        ArgumentNullException.ThrowIfNull(role);
+        List<Login> known = [Login(role), .. Logins(role)];
+        return [.. known.Concat(known.SelectMany(login => role.Usernames.Select(name => login with { Username = name }))).Distinct()];
+    }
+
     /// <summary>The value of a key of a credential Secret; throws when it is absent, naming Secret and key only.</summary>
     public string Credential(string secret, string key) =>
         Secrets.TryGetValue(secret, out var fields) && fields.TryGetValue(key, out var value)

@@ -37,7 +37,12 @@ public sealed record RotatingRole(string SecretName, string Username, string? Se
 /// <summary>Passwords that do not change while servers run.</summary>
 /// <param name="SecretName">Their Secret.</param>
 /// <param name="Reason">Why, for people.</param>
-public sealed record StaticRole(string SecretName, string Reason);
+/// <param name="Key">Its key, where other keys of the Secret do change; or null.</param>
+public sealed record StaticRole(string SecretName, string Reason, string? Key = null)
+{
+    /// <summary>What tells it from others, as of <see cref="RotatingRole.Id"/>.</summary>
+    public string Id => Key is null ? SecretName : $"{SecretName}.{Key}";
+}
 
 /// <summary>A user and its password. Its text form does not hold the password.</summary>
 /// <param name="Username">Who.</param>

@@ -13,12 +13,14 @@ internal static class InfluxDbConfig
     public static IReadOnlyDictionary<string, string> Render(InfluxDbPlan plan)
     {
         var generation = plan.IsV2 ? "v2" : "v1";
+        // They log in, as those whom the Secret names.
+        var named = plan.Names.Release.NamedAdministrators ? "" : "-2026.11";
         var files = new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["start.sh"] = Script("start.sh"),
-            ["bootstrap.sh"] = Script($"{generation}-bootstrap.sh"),
-            ["ready.sh"] = InfluxDbTls.Probing(plan, Script($"{generation}-ready.sh")),
-            ["alive.sh"] = InfluxDbTls.Probing(plan, Script($"{generation}-alive.sh")),
+            ["bootstrap.sh"] = Script($"{generation}-bootstrap{named}.sh"),
+            ["ready.sh"] = InfluxDbTls.Probing(plan, Script($"{generation}-ready{(plan.IsV2 ? "" : named)}.sh")),
+            ["alive.sh"] = InfluxDbTls.Probing(plan, Script($"{generation}-alive{(plan.IsV2 ? "" : named)}.sh")),
         };
         if (plan.IsV2)
             files["config.yaml"] = KubeYaml.Write(V2(plan));

@@ -7,7 +7,9 @@ internal static class InfluxDbCredentials
 {
     public const string AdminPassword = "admin-password";
     public const string AdminToken = "admin-token";
+    public const string AdminUsername = "admin-username";
     public const string MonitorPassword = "monitor-password";
+    public const string MonitorUsername = "monitor-username";
     public const string JwtSecret = "jwt-secret";
     public const string Password = "password";
     public const string Token = "token";
@@ -15,9 +17,9 @@ internal static class InfluxDbCredentials
     public static IReadOnlyList<CredentialRequest> Of(InfluxDbPlan plan) =>
     [
         new(plan.Names.InternalSecret, plan.IsV2
-            ? [new(AdminPassword), new(AdminToken)]
+            ? [new(AdminPassword), new(AdminToken), new(AdminUsername, InfluxDbPlan.AdminUser)]
             // Without a secret, some versions of 1.x take a JWT that anybody signed with the empty one (CVE-2019-20933).
-            : [new(AdminPassword), new(MonitorPassword), new(JwtSecret)]),
+            : [new(AdminPassword), new(MonitorPassword), new(JwtSecret), new(AdminUsername, InfluxDbPlan.AdminUser), new(MonitorUsername, InfluxDbPlan.MonitorUser)]),
         .. plan.KeptUsers.Select(user => new CredentialRequest(user.Secret, plan.IsV2 ? TokenFields(plan, user) : PasswordFields(plan, user), Renewable: true)),
     ];
 

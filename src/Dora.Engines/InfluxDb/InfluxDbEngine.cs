@@ -138,7 +138,7 @@ public sealed class InfluxDbCluster : IEngineCluster
     public IReadOnlyList<BackupTool> Backups => [_plan.IsV2 ? V2Backup.Tool(_plan) : V1Backup.Tool(_plan)];
 
     /// <inheritdoc/>
-    public IReadOnlyList<RotatingRole> Rotating => _plan.IsV2 ? [] : V1Logins.Of(_plan);
+    public IReadOnlyList<RotatingRole> Rotating => _plan.IsV2 ? V2Logins.Of(_plan) : V1Logins.Of(_plan);
 
     /// <inheritdoc/>
     public IReadOnlyList<VaultLogin> VaultLogins => _plan.IsV2 ? [] :
@@ -153,15 +153,15 @@ public sealed class InfluxDbCluster : IEngineCluster
     /// <inheritdoc/>
     public IReadOnlyList<StaticRole> Static =>
     [
-        new(_names.InternalSecret, "the administrator is made when the server first starts, and keeps this password"),
+        .. _plan.IsV2 ? V2Logins.Static(_plan) : V1Logins.Static(_plan),
         .. _plan.IsV2 ? _plan.Users.Select(user => new StaticRole(user.Secret, "the server issues this token; delete the Secret to have another one issued")) : [],
     ];
 
     /// <inheritdoc/>
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>
-        V1Logins.AcceptAsync(_plan, role, logins, target, cancellationToken);
+        _plan.IsV2 ? V2Logins.AcceptAsync(_plan, role, logins, target, cancellationToken) : V1Logins.AcceptAsync(_plan, role, logins, target, cancellationToken);
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
-        V1Logins.LogInAsync(_plan, login, target, cancellationToken);
+        _plan.IsV2 ? V2Logins.LogInAsync(_plan, login, target, cancellationToken) : V1Logins.LogInAsync(_plan, login, target, cancellationToken);
 }

@@ -43,7 +43,7 @@ internal static class InfluxDbStatefulSet
             new("config", ConfigMap: new($"{plan.Names.Cluster}-config")),
             new("memory", ConfigMap: new($"{plan.Names.Cluster}-memory")),
             new("bootstrap", Secret: new(plan.Names.InternalSecret, DefaultMode: ReadableByGroup)),
-            new("secret", Secret: new(plan.Names.InternalSecret, DefaultMode: ReadableByGroup, Items: [ProbeCredential(plan)])),
+            new("secret", Secret: new(plan.Names.InternalSecret, DefaultMode: ReadableByGroup, Items: ProbeCredentials(plan))),
             .. plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, DefaultMode: ReadableByGroup))] : Array.Empty<Volume>(),
             PodDefaults.Scratch("tmp"),
         ],
@@ -55,9 +55,8 @@ internal static class InfluxDbStatefulSet
         SecurityContext: PodDefaults.PodSecurity);
 
     // What the probes log in with; the administrator's password of 1.x is not in reach of the server's container.
-    private static KeyToPath ProbeCredential(InfluxDbPlan plan) => plan.IsV2
-        ? new(InfluxDbCredentials.AdminToken, InfluxDbCredentials.AdminToken)
-        : new(InfluxDbCredentials.MonitorPassword, InfluxDbCredentials.MonitorPassword);
+    private static KeyToPath[] ProbeCredentials(InfluxDbPlan plan) =>
+        [.. (plan.IsV2 ? [InfluxDbCredentials.AdminToken] : plan.Names.Release.NamedAdministrators ? [InfluxDbCredentials.MonitorPassword, InfluxDbCredentials.MonitorUsername] : (string[])[InfluxDbCredentials.MonitorPassword]).Select(key => new KeyToPath(key, key))];
 
     private static Container Bootstrap(InfluxDbPlan plan) => Common(plan, "bootstrap", "bootstrap.sh") with
     {

@@ -4,11 +4,10 @@ namespace Dora.Engines.MongoDb;
 
 /// <summary>A user as it shall be.</summary>
 /// <param name="Name">Name, in database admin.</param>
-/// <param name="Secret">Secret that holds its password; null: it is made with one that nobody knows, and the password is then Vault's to set.</param>
-/// <param name="Key">Key of the password there.</param>
+/// <param name="Role">Where its password is, and who takes turns with it; null: it is made with one that nobody knows, and the password is then Vault's to set.</param>
 /// <param name="Roles">Its roles.</param>
 /// <param name="Login">Its password, where the Secret's is not the only one of its role; or null.</param>
-internal sealed record MongoDbWantedUser(string Name, string? Secret, string Key, IReadOnlyList<MongoDbGrant> Roles, Login? Login = null);
+internal sealed record MongoDbWantedUser(string Name, RotatingRole? Role, IReadOnlyList<MongoDbGrant> Roles, Login? Login = null);
 
 /// <summary>A role of database admin as it shall be.</summary>
 /// <param name="Name">Name.</param>
@@ -32,11 +31,11 @@ internal static class MongoDbAccess
     /// <summary>All users but the administrator, whom the bootstrap creates.</summary>
     public static IReadOnlyList<MongoDbWantedUser> Users(MongoDbPlan plan) =>
     [
-        .. InTurn(plan, new(MongoDbPlan.AppUser, plan.Names.AppSecret, "password", [new("readWrite", MongoDbPlan.AppDatabase)])),
-        new(MongoDbPlan.MonitorUser, plan.Names.InternalSecret, "monitor-password", [new("clusterMonitor", "admin"), new("read", "local")]),
-        new(MongoDbPlan.BackupUser, plan.Names.InternalSecret, "backup-password", [new("backup", "admin")]),
-        .. plan.KeptUsers.SelectMany(user => InTurn(plan, new(user.Name, plan.UserSecret(user.Name), "password", user.Roles))),
-        .. plan.Users.Where(user => user.Vault?.StaticRole is not null).Select(user => new MongoDbWantedUser(user.Name, null, "password", user.Roles)),
+        .. InTurn(plan, MongoDbLogins.App(plan), [new("readWrite", MongoDbPlan.AppDatabase)]),
+        .. InTurn(plan, MongoDbLogins.Own(plan, MongoDbPlan.MonitorUser), [new("clusterMonitor", "admin"), new("read", "local")]),
+        .. InTurn(plan, MongoDbLogins.Own(plan, MongoDbPlan.BackupUser), [new("backup", "admin")]),
+        .. plan.KeptUsers.SelectMany(user => InTurn(plan, MongoDbLogins.Declared(plan, user.Name), user.Roles)),
+        .. plan.Users.Where(user => user.Vault?.StaticRole is not null).Select(user => new MongoDbWantedUser(user.Name, null, user.Roles)),
     ];
 
     /// <summary>Declared roles, then those by which the users that Vault makes have the rights of a declared user: they may contain declared ones.</summary>
@@ -45,6 +44,9 @@ internal static class MongoDbAccess
         .. plan.Roles.Select(role => new MongoDbWantedRole(role.Name, role.Privileges, [])),
         .. plan.Users.Where(user => user.Vault?.DynamicRole is not null).Select(user => new MongoDbWantedRole(user.Name, [], user.Roles)),
     ];
+
+    /// <summary>The administrator, or both while they take turns.</summary>
+    public static IReadOnlyList<MongoDbWantedUser> Administrators(MongoDbPlan plan) => [.. InTurn(plan, MongoDbLogins.Administrator(plan), [new("root", "admin")])];
 
     /// <summary>The command that takes a user away.</summary>
     public static BsonDocument Drop(string user) => new() { { "dropUser", user }, { "writeConcern", MongoDbCommands.Majority } };
@@ -67,8 +69,8 @@ internal static class MongoDbAccess
     }
 
     // One or both of the two users that take turns.
-    private static IEnumerable<MongoDbWantedUser> InTurn(MongoDbPlan plan, MongoDbWantedUser user) =>
-        plan.Logins?.GetValueOrDefault(user.Secret!) is { } logins ? logins.Select(login => user with { Name = login.Username, Login = login }) : [user];
+    private static IEnumerable<MongoDbWantedUser> InTurn(MongoDbPlan plan, RotatingRole role, IReadOnlyList<MongoDbGrant> grants) =>
+        plan.Logins?.GetValueOrDefault(role.Id) is { } logins ? logins.Select(login => new MongoDbWantedUser(login.Username, role, grants, login)) : [new(role.Username, role, grants)];
 
     /// <summary>Needs that bring users and roles to what is wanted; pure.</summary>
     public static IEnumerable<string> Compare(MongoDbPlan plan, IReadOnlyList<BsonDocument> users, IReadOnlyList<BsonDocument> roles)
@@ -93,7 +95,7 @@ internal static class MongoDbAccess
         }
 
         // Only those that the operator created: it marks them. Others belong to somebody else, such as Vault.
-        foreach (var user in users.Where(user => user.Document("customData")?.Text(Mark) == MarkValue && user.Text("user") is { } name && wanted.All(other => other.Name != name)))
+        foreach (var user in users.Where(user => user.Document("customData")?.Text(Mark) == MarkValue && user.Text("user") is { } name && wanted.Concat(Administrators(plan)).All(other => other.Name != name)))
             yield return $"{DropUser}/{user.Text("user")}";
     }
 
@@ -103,6 +105,9 @@ internal static class MongoDbAccess
         var (users, roles) = await AskAsync(client, cancellationToken).ConfigureAwait(false);
         // What the server has now decides, and what is wanted now: the probe was earlier.
         if (!Compare(plan, users, roles).Contains($"{command.Name}/{command.Subject}"))
+            return;
+        // Nobody takes away whom it is: then the other administrator is not there yet, or has another password.
+        if (command is { Name: DropUser } && command.Subject == client.User)
             return;
         await client.RunAsync("admin", Command(plan, command, target), cancellationToken).ConfigureAwait(false);
     }
@@ -132,7 +137,7 @@ internal static class MongoDbAccess
         }
 
         var user = Users(plan).First(user => user.Name == command.Subject);
-        return Write(command.Name, user, command.Name is CreateUser or SetPassword ? user.Login?.Password ?? (user.Secret is null ? target.NewPassword() : target.Credential(user.Secret, user.Key)) : null);
+        return Write(command.Name, user, command.Name is CreateUser or SetPassword ? user.Login?.Password ?? (user.Role is { } held ? target.Credential(held.SecretName, held.Key) : target.NewPassword()) : null);
     }
 
     private static BsonArray Grants(IReadOnlyList<MongoDbGrant> grants) =>

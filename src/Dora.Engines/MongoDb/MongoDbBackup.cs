@@ -23,7 +23,7 @@ internal static class MongoDbBackup
         [
             new("HOST", request.Host),
             new("PORT", MongoDbPlan.DefaultPort.ToString(CultureInfo.InvariantCulture)),
-            new("MONGODB_USER", MongoDbPlan.BackupUser),
+            PodDefaults.FromSecret("MONGODB_USER", plan.Names.InternalSecret, "backup-username"),
             PodDefaults.FromSecret("MONGODB_PASSWORD", plan.Names.InternalSecret, "backup-password"),
             .. BackupTrust.Environment(plan.Names),
         ],
@@ -40,6 +40,7 @@ internal static class MongoDbBackup
             new("REPLICA_SET", MongoDbPlan.ReplicaSet),
             new("MEMBER", plan.Host(plan.Names.Pod(0))),
             new("CACHE_GB", plan.CacheGigabytes.ToString("0.00", CultureInfo.InvariantCulture)),
+            PodDefaults.FromSecret("ADMIN_USERNAME", plan.Names.InternalSecret, "admin-username"),
             PodDefaults.FromSecret("ADMIN_PASSWORD", plan.Names.InternalSecret, "admin-password"),
         ],
         [],

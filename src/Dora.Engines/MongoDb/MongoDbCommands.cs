@@ -38,6 +38,13 @@ internal static class MongoDbCommands
             return;
         }
 
+        if (command.Name == MongoDbNeeds.SetAdministrator)
+        {
+            var role = MongoDbLogins.Administrator(plan);
+            await MongoDbLogins.AcceptAsync(plan, role, target.Logins(role), target, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
         var client = await MongoDbTopology.PrimaryAsync(plan, target, cancellationToken).ConfigureAwait(false);
         await using var closing = client.ConfigureAwait(false);
         await ExecuteAsync(plan, command, target, client, cancellationToken).ConfigureAwait(false);
@@ -66,6 +73,7 @@ internal static class MongoDbCommands
             MongoDbNeeds.AddMember => $"{subject} answers and is no member of the replica set yet",
             MongoDbNeeds.RemoveMember => $"{subject} is a member of the replica set and not wanted any more",
             MongoDbNeeds.SetDefaultWriteConcern => $"writes wait for '{subject}' unless their client says otherwise",
+            MongoDbNeeds.SetAdministrator => $"the Secret names administrator '{subject}', and another one was let in",
             MongoDbNeeds.SetCompatibility => $"all members run {subject}",
             MongoDbAccess.CreateUser => $"user '{subject}' is missing",
             MongoDbAccess.UpdateUser => $"user '{subject}' has other roles than declared",

@@ -5,12 +5,17 @@ namespace Dora.Engines.MongoDb;
 /// <summary>Files of the ConfigMaps that the pods mount. Passwords are mounted from a Secret and never stand here.</summary>
 internal static class MongoDbConfig
 {
-    private static readonly string[] Scripts = ["start-mongod.sh", "hello.sh", "ready.sh", "stop-mongod.sh", "stop.js", "bootstrap.sh", "bootstrap.js"];
+    private static readonly string[] Scripts = ["start-mongod.sh", "hello.sh", "ready.sh", "stop-mongod.sh", "bootstrap.sh"];
+
+    // They log in as the administrator.
+    private static readonly string[] Administrative = ["stop.js", "bootstrap.js"];
 
     /// <summary>Scripts and static configuration: a change of these restarts the pods.</summary>
     public static IReadOnlyDictionary<string, string> Render(MongoDbPlan plan)
     {
         var files = Scripts.ToDictionary(name => name, Script, StringComparer.Ordinal);
+        foreach (var name in Administrative)
+            files[name] = Script(plan.Names.Release.NamedAdministrators ? name : name.Replace(".js", "-2026.11.js", StringComparison.Ordinal));
         if (plan.Names.Encrypted)
         {
             files["hello.sh"] += Script("hello-tls.sh");

@@ -87,7 +87,7 @@ public sealed class MongoDbCluster : IEngineCluster
     /// <inheritdoc/>
     public IReadOnlyList<CredentialRequest> Credentials() =>
     [
-        new(_names.InternalSecret, [new("keyfile"), new("admin-password"), new("monitor-password"), new("backup-password")]),
+        new(_names.InternalSecret, [new("keyfile"), .. MongoDbPlan.OwnUsers.Select(user => new CredentialField($"{user}-password")), .. MongoDbPlan.OwnUsers.Select(user => new CredentialField($"{user}{CredentialRequest.UsernameSuffix}", user))]),
         UserSecret(_names.AppSecret, MongoDbPlan.AppUser, MongoDbPlan.AppDatabase),
         .. _plan.KeptUsers.Select(user => UserSecret(_plan.UserSecret(user.Name), user.Name, DatabaseOf(user)) with { Renewable = true }),
     ];
@@ -153,7 +153,7 @@ public sealed class MongoDbCluster : IEngineCluster
     public IReadOnlyList<RotatingRole> Rotating => MongoDbLogins.Of(_plan);
 
     /// <inheritdoc/>
-    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "members know each other by the keyfile, which they read when they start; so is the administrator made, whom the operator is")];
+    public IReadOnlyList<StaticRole> Static => MongoDbLogins.Static(_plan);
 
     /// <inheritdoc/>
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>

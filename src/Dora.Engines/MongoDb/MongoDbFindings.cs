@@ -33,7 +33,10 @@ internal sealed record MongoDbFindings(
         var compatibility = await client.RunAsync("admin", new() { { "getParameter", 1 }, { "featureCompatibilityVersion", 1 } }, cancellationToken).ConfigureAwait(false);
         var concern = await client.RunAsync("admin", new() { { "getDefaultRWConcern", 1 } }, cancellationToken).ConfigureAwait(false);
         var (needs, problem) = await MongoDbSchema.CompareAsync(plan, client, cancellationToken).ConfigureAwait(false);
-        return Of(configuration, status, compatibility, concern) with { Needs = needs, Problem = problem };
+        var administrators = MongoDbAccess.Administrators(plan);
+        // Whoever was let in is not whom the Secret names: volumes that are new, or older than the Secret.
+        IReadOnlyList<string> first = administrators.Any(user => user.Name == client.User) ? [] : [$"{MongoDbNeeds.SetAdministrator}/{administrators[0].Name}"];
+        return Of(configuration, status, compatibility, concern) with { Needs = [.. first, .. needs], Problem = problem };
     }
 
     /// <summary>Reads the answers about the set; pure.</summary>

@@ -8,6 +8,7 @@ internal static class MongoDbNeeds
     public const string AddMember = "AddMember";
     public const string RemoveMember = "RemoveMember";
     public const string SetDefaultWriteConcern = "SetDefaultWriteConcern";
+    public const string SetAdministrator = "SetAdministrator";
     public const string SetCompatibility = "SetFeatureCompatibilityVersion";
 
     /// <summary>What the set needs, in the order in which it is to be done; pure.</summary>
@@ -36,6 +37,7 @@ internal static class MongoDbNeeds
             AddMember => $"{subject}: joins the replica set",
             RemoveMember => $"{subject}: leaves the replica set",
             SetDefaultWriteConcern => $"the default write concern becomes {subject}",
+            SetAdministrator => $"the servers do not know the administrator {subject} of the Secret yet",
             SetCompatibility => $"the feature compatibility version becomes {subject}",
             _ => $"not as declared yet: {subject} ({name})",
         };

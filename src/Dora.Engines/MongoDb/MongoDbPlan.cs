@@ -31,10 +31,13 @@ internal sealed record MongoDbPlan(
     /// <summary>Wire version of the wanted version's servers; an arbiter tells no other.</summary>
     public int WireVersion => Version == "7.0" ? 21 : 25;
 
+    /// <summary>Users whose passwords are in the internal Secret.</summary>
+    public static IReadOnlyList<string> OwnUsers { get; } = [AdminUser, MonitorUser, BackupUser];
+
     /// <summary>Names of the users that the operator itself keeps.</summary>
     public static IReadOnlyList<string> ReservedUsers { get; } = [AdminUser, AppUser, MonitorUser, BackupUser];
 
-    /// <summary>Logins that servers shall accept, by Secret; of other Secrets, the user that is declared.</summary>
+    /// <summary>Logins that servers shall accept, by role; of other roles, the user that is declared.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<Login>>? Logins { get; init; }
 
     /// <summary>Port of every member; pods always listen on the default one, a server on its own need not.</summary>

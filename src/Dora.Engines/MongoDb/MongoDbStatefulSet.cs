@@ -73,7 +73,7 @@ internal static class MongoDbStatefulSet
         [
             new("config", ConfigMap: new($"{plan.Names.Cluster}-config")),
             new("memory", ConfigMap: new($"{plan.Names.Cluster}-memory")),
-            new("secret", Secret: new(plan.Names.InternalSecret, DefaultMode: GroupReads, Items: [new("keyfile", "keyfile"), new("admin-password", "admin-password")])),
+            new("secret", Secret: new(plan.Names.InternalSecret, DefaultMode: GroupReads, Items: [.. Mounted(plan).Select(key => new KeyToPath(key, key))])),
             .. plan.Names.Encrypted ? [new("tls", Secret: new(plan.Names.CertificateSecret, DefaultMode: GroupReads))] : Array.Empty<Volume>(),
             PodDefaults.Scratch("run", "Memory", "1Mi"),
             PodDefaults.Scratch("tmp"),
@@ -85,6 +85,8 @@ internal static class MongoDbStatefulSet
         // Stepping down and catching up (at most 25 s), then a checkpoint of everything that is dirty in the cache.
         TerminationGracePeriodSeconds: 120,
         SecurityContext: PodDefaults.PodSecurity);
+
+    private static string[] Mounted(MongoDbPlan plan) => ["keyfile", "admin-password", .. plan.Names.Release.NamedAdministrators ? ["admin-username"] : Array.Empty<string>()];
 
     private static Container Server(MongoDbPlan plan, ResourceSettings resources, bool holdsData) => Common(plan, "mongodb", "start-mongod.sh") with
     {

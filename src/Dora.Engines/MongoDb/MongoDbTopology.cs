@@ -15,9 +15,23 @@ internal static class MongoDbTopology
         return MongoClient.ConnectAsync(new(address, plan.Port, tls), cancellationToken);
     }
 
-    /// <summary>Logs in as the administrator.</summary>
-    public static Task LogInAsync(MongoDbPlan plan, EngineTarget target, MongoClient client, CancellationToken cancellationToken) =>
-        client.AuthenticateAsync(MongoDbPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"), cancellationToken);
+    /// <summary>Logs in as the administrator whom the Secret names, or as the other one who takes turns, where only that is known.</summary>
+    public static async Task LogInAsync(MongoDbPlan plan, EngineTarget target, MongoClient client, CancellationToken cancellationToken)
+    {
+        var ways = target.Ways(MongoDbLogins.Administrator(plan));
+        foreach (var (number, login) in ways.Index())
+        {
+            try
+            {
+                await client.AuthenticateAsync(login.Username, login.Password, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (MongoException exception) when (exception.Code == MongoException.AuthenticationFailed && number < ways.Count - 1)
+            {
+                // The next one may be known.
+            }
+        }
+    }
 
     /// <summary>A connection to the member that takes writes now, logged in. It may be another than the last probe found.</summary>
     public static Task<MongoClient> PrimaryAsync(MongoDbPlan plan, EngineTarget target, CancellationToken cancellationToken) =>

@@ -8,7 +8,11 @@ namespace Dora.Engines.Neo4j;
 /// <param name="FirstPassword">Whether it still takes the password of its first start.</param>
 /// <param name="Databases">Every database on every server, as this member sees them; null when it did not say.</param>
 /// <param name="Problem">Why it did not say.</param>
-internal sealed record Neo4jAnswer(MemberPod Member, ServerIdentity? Identity, bool FirstPassword, IReadOnlyList<DatabaseCopy>? Databases, string? Problem);
+internal sealed record Neo4jAnswer(MemberPod Member, ServerIdentity? Identity, bool FirstPassword, IReadOnlyList<DatabaseCopy>? Databases, string? Problem)
+{
+    /// <summary>As whom the operator was let in; null: it was not.</summary>
+    public Login? Login { get; init; }
+}
 
 /// <summary>What was asked of one member for all.</summary>
 internal sealed record Neo4jFindings(

@@ -11,6 +11,7 @@ internal static class Neo4jCommands
     private static readonly Dictionary<string, string> Reasons = new(StringComparer.Ordinal)
     {
         [Neo4jNeeds.SetAdminPassword] = "replacing the password of the first start by the operator's",
+        [Neo4jNeeds.SetAdministrator] = "making administrator '{0}', whom the Secret names",
         [Neo4jNeeds.EnableServer] = "letting {0} host databases",
         [Neo4jNeeds.DeallocateServer] = "moving the databases off {0}, which goes with the scale-in",
         [Neo4jNeeds.DropServer] = "taking {0} out of the cluster; it holds no database",
@@ -42,7 +43,53 @@ internal static class Neo4jCommands
             return;
         }
 
-        var admin = Admin(plan, transport, target);
+        if (command.Name == Neo4jNeeds.SetAdministrator)
+        {
+            var role = Neo4jLogins.Administrator(plan);
+            await Neo4jLogins.AcceptAsync(plan, transport, role, target.Logins(role), target, cancellationToken).ConfigureAwait(false);
+            return;
+        }
+
+        await AsAdminAsync(plan, transport, target, (admin, _) => ExecuteAsync(plan, admin, command, target, cancellationToken)).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Does something as the administrator whom the Secret names, or as the other one who takes turns, where only that is known. Only for
+    /// what begins with a question, and may be said twice.
+    /// </summary>
+    internal static async Task AsAdminAsync(Neo4jPlan plan, QueryTransport transport, EngineTarget target, Func<QueryClient, Login, Task> act)
+    {
+        var ways = target.Ways(Neo4jLogins.Administrator(plan));
+        foreach (var (number, login) in ways.Index())
+        {
+            try
+            {
+                await act(Neo4jProbe.Client(transport, login.Username, login.Password), login).ConfigureAwait(false);
+                return;
+            }
+            catch (QueryException exception) when (exception.Kind is QueryErrorKind.Unauthorized or QueryErrorKind.TooManyAttempts && number < ways.Count - 1)
+            {
+                // The next one may be known.
+            }
+        }
+    }
+
+    /// <summary>Finds the member that leads, and goes on there.</summary>
+    internal static QuerySession Session(Neo4jPlan plan, QueryClient admin, EngineTarget target) => new(admin, Neo4jProbe.Endpoints(plan, target.Members, null));
+
+    /// <summary>Gives a user the roles that are declared, and no others.</summary>
+    internal static async Task SetRolesAsync(Neo4jUser user, QuerySession session, CancellationToken cancellationToken)
+    {
+        var users = await session.RunAsync(Neo4jPlan.SystemDatabase, UserState.Show, cancellationToken).ConfigureAwait(false);
+        var found = users.Rows.Select(UserState.Parse).FirstOrDefault(state => state.Name == user.Name)?.Roles ?? [];
+        foreach (var surplus in found.Except(user.Roles ?? [], StringComparer.Ordinal))
+            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.RevokeRole(surplus, user.Name), cancellationToken).ConfigureAwait(false);
+        foreach (var missing in (user.Roles ?? []).Except(found, StringComparer.Ordinal))
+            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.GrantRole(missing, user.Name), cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task ExecuteAsync(Neo4jPlan plan, QueryClient admin, EngineCommand command, EngineTarget target, CancellationToken cancellationToken)
+    {
         if (command.Name == EngineCommand.ReloadCertificate)
         {
             await Neo4jTls.ReloadAsync(plan, admin, command.Subject, target, cancellationToken).ConfigureAwait(false);
@@ -77,24 +124,6 @@ internal static class Neo4jCommands
             default:
                 throw new ArgumentException($"Neo4j knows no command {command.Name}", nameof(command));
         }
-    }
-
-    /// <summary>The operator's own user.</summary>
-    internal static QueryClient Admin(Neo4jPlan plan, QueryTransport transport, EngineTarget target) =>
-        Neo4jProbe.Client(transport, Neo4jPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"));
-
-    /// <summary>Finds the member that leads, and goes on there.</summary>
-    internal static QuerySession Session(Neo4jPlan plan, QueryClient admin, EngineTarget target) => new(admin, Neo4jProbe.Endpoints(plan, target.Members, null));
-
-    /// <summary>Gives a user the roles that are declared, and no others.</summary>
-    internal static async Task SetRolesAsync(Neo4jUser user, QuerySession session, CancellationToken cancellationToken)
-    {
-        var users = await session.RunAsync(Neo4jPlan.SystemDatabase, UserState.Show, cancellationToken).ConfigureAwait(false);
-        var found = users.Rows.Select(UserState.Parse).FirstOrDefault(state => state.Name == user.Name)?.Roles ?? [];
-        foreach (var surplus in found.Except(user.Roles ?? [], StringComparer.Ordinal))
-            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.RevokeRole(surplus, user.Name), cancellationToken).ConfigureAwait(false);
-        foreach (var missing in (user.Roles ?? []).Except(found, StringComparer.Ordinal))
-            await session.RunAsync(Neo4jPlan.SystemDatabase, Cypher.GrantRole(missing, user.Name), cancellationToken).ConfigureAwait(false);
     }
 
     private static EngineCommand? Command(string need)
@@ -132,7 +161,7 @@ internal static class Neo4jCommands
             }
             catch (QueryException exception) when (exception.Kind == QueryErrorKind.Unauthorized)
             {
-                await Neo4jProbe.Client(transport, Neo4jPlan.AdminUser, admin).RunAsync(member, Neo4jPlan.SystemDatabase, Cypher.ShowSelf, [], cancellationToken).ConfigureAwait(false);
+                await AsAdminAsync(plan, transport, target, (client, _) => client.RunAsync(member, Neo4jPlan.SystemDatabase, Cypher.ShowSelf, [], cancellationToken)).ConfigureAwait(false);
                 return;
             }
             catch (QueryException exception)

@@ -71,7 +71,7 @@ public sealed class Neo4jCluster : IEngineCluster
     public IReadOnlyList<CredentialRequest> Credentials() =>
     [
         // Pods see the initial password only; the operator replaces it at the first contact, before anything is stored.
-        new(_names.InternalSecret, [new("initial-password"), new("admin-password")]),
+        new(_names.InternalSecret, [new("initial-password"), new("admin-password"), new("admin-username", Neo4jPlan.AdminUser)]),
         .. _plan.AllUsers.Select(entry => new CredentialRequest(entry.Secret, Access(entry.User.Name), Renewable: true)),
     ];
 
@@ -125,7 +125,7 @@ public sealed class Neo4jCluster : IEngineCluster
     public IReadOnlyList<RotatingRole> Rotating => Neo4jLogins.Of(_plan);
 
     /// <inheritdoc/>
-    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "the operator itself logs in with the administrator's password, which has no second one beside it")];
+    public IReadOnlyList<StaticRole> Static => [new(_names.InternalSecret, "it is taken once, when a volume is new, and replaced before anything is stored: it opens nothing", "initial-password")];
 
     /// <inheritdoc/>
     public Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken) =>

@@ -24,11 +24,22 @@ internal static class Neo4jJudge
             return new(EngineVerdict.Unreachable, members, null, null, answers.Select(answer => $"{answer.Member.Name}: {answer.Problem}").FirstOrDefault() ?? "no member exists", []);
         if (answers.Any(answer => answer.FirstPassword))
             return new(EngineVerdict.Degraded, members, null, version, "the password of the first start is being replaced", [Neo4jNeeds.SetAdminPassword]);
-        var needs = findings is null ? [] : Neo4jNeeds.Of(plan, view, members, findings);
+        IReadOnlyList<string> needs = findings is null ? [] : [.. Administrator(plan, answers, findings), .. Neo4jNeeds.Of(plan, view, members, findings)];
         var wrong = Problem(plan, view, members, findings) ?? problem;
         // While nothing else is wrong, what is missing is what was just found to be needed.
         wrong ??= needs.Count > 0 ? $"{needs[0]} is still to be done" : null;
         return new(wrong is null ? EngineVerdict.Healthy : EngineVerdict.Degraded, members, primary, version, wrong ?? "", needs);
+    }
+
+    // Whoever was let in is not whom the Secret names, or is there beside: volumes that are new, or older than the Secret.
+    private static IEnumerable<string> Administrator(Neo4jPlan plan, IReadOnlyList<Neo4jAnswer> answers, Neo4jFindings findings)
+    {
+        var role = Neo4jLogins.Administrator(plan);
+        if (plan.Logins?.GetValueOrDefault(role.Id) is not { } wanted)
+            yield break;
+        var there = findings.Users.Select(user => user.Name).Intersect(role.Usernames, StringComparer.Ordinal);
+        if (answers.Select(answer => answer.Login?.Username).OfType<string>().Concat(there).Any(name => wanted.All(login => login.Username != name)))
+            yield return $"{Neo4jNeeds.SetAdministrator}/{wanted[0].Username}";
     }
 
     /// <summary>The pod that leads a database; a single server is the only one there is, whatever it calls itself.</summary>

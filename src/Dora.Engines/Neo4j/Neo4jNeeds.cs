@@ -6,6 +6,7 @@ namespace Dora.Engines.Neo4j;
 internal static class Neo4jNeeds
 {
     public const string SetAdminPassword = "SetAdminPassword";
+    public const string SetAdministrator = "SetAdministrator";
     public const string EnableServer = "EnableServer";
     public const string DeallocateServer = "DeallocateServer";
     public const string DropServer = "DropServer";

@@ -114,7 +114,7 @@ internal sealed record Neo4jPlan(
         .. Users.SelectMany(user => InTurn(user, UserSecret(user.Name))),
     ];
 
-    /// <summary>Logins that servers shall accept, by Secret; of other Secrets, the user that is declared.</summary>
+    /// <summary>Logins that servers shall accept, by role; of other roles, the user that is declared.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<Login>>? Logins { get; init; }
 
     /// <summary>The password that a user shall have.</summary>

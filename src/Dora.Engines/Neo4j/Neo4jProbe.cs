@@ -9,13 +9,14 @@ internal static class Neo4jProbe
 
     public static async Task<EngineHealth> RunAsync(Neo4jPlan plan, QueryTransport transport, EngineTarget target, CancellationToken cancellationToken)
     {
-        var admin = Client(transport, Neo4jPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "admin-password"));
+        var ways = target.Ways(Neo4jLogins.Administrator(plan));
         var first = Client(transport, Neo4jPlan.AdminUser, target.Credential(plan.Names.InternalSecret, "initial-password"));
-        var answers = await Task.WhenAll(target.Members.Select(member => AskAsync(plan, admin, first, member, cancellationToken))).ConfigureAwait(false);
+        var answers = await Task.WhenAll(target.Members.Select(member => AskAsync(plan, transport, ways, first, member, cancellationToken))).ConfigureAwait(false);
         cancellationToken.ThrowIfCancellationRequested();
         var view = Neo4jJudge.View(answers);
         var members = Endpoints(plan, answers.Where(answer => answer.Databases is not null).Select(answer => answer.Member), Leader(view));
-        var (findings, problem) = members.Count == 0 ? (null, null) : await FindAsync(plan, transport, admin, members, view, target, cancellationToken).ConfigureAwait(false);
+        var known = answers.Select(answer => answer.Login).OfType<Login>().FirstOrDefault() ?? ways[0];
+        var (findings, problem) = members.Count == 0 ? (null, null) : await FindAsync(plan, transport, Client(transport, known.Username, known.Password), members, view, target, cancellationToken).ConfigureAwait(false);
         return Neo4jJudge.Judge(plan, answers, findings, problem);
     }
 
@@ -35,7 +36,7 @@ internal static class Neo4jProbe
 
     private static string? Leader(IReadOnlyList<DatabaseCopy> view) => view.FirstOrDefault(copy => copy is { Name: Neo4jPlan.SystemDatabase, Writer: true })?.Pod;
 
-    private static async Task<Neo4jAnswer> AskAsync(Neo4jPlan plan, QueryClient admin, QueryClient first, MemberPod member, CancellationToken cancellationToken)
+    private static async Task<Neo4jAnswer> AskAsync(Neo4jPlan plan, QueryTransport transport, IReadOnlyList<Login> ways, QueryClient first, MemberPod member, CancellationToken cancellationToken)
     {
         if (member.Address is null)
             return new(member, null, false, null, "has no address yet");
@@ -43,12 +44,25 @@ internal static class Neo4jProbe
         ServerIdentity? identity = null;
         try
         {
-            identity = await admin.IdentifyAsync(endpoint, cancellationToken).ConfigureAwait(false);
-            var result = await admin.RunAsync(endpoint, Neo4jPlan.SystemDatabase, DatabaseCopy.Show(plan.Enterprise), [], cancellationToken).ConfigureAwait(false);
-            return new(member, identity, false, [.. result.Rows.Select(DatabaseCopy.Parse)], null);
-        }
-        catch (QueryException exception) when (exception.Kind == QueryErrorKind.Unauthorized)
-        {
+            QueryException? locked = null;
+            foreach (var login in ways)
+            {
+                var admin = Client(transport, login.Username, login.Password);
+                identity ??= await admin.IdentifyAsync(endpoint, cancellationToken).ConfigureAwait(false);
+                try
+                {
+                    var result = await admin.RunAsync(endpoint, Neo4jPlan.SystemDatabase, DatabaseCopy.Show(plan.Enterprise), [], cancellationToken).ConfigureAwait(false);
+                    return new(member, identity, false, [.. result.Rows.Select(DatabaseCopy.Parse)], null) { Login = login };
+                }
+                catch (QueryException exception) when (exception.Kind is QueryErrorKind.Unauthorized or QueryErrorKind.TooManyAttempts)
+                {
+                    // The next one may be known.
+                    locked ??= exception.Kind == QueryErrorKind.TooManyAttempts ? exception : null;
+                }
+            }
+
+            if (locked is not null)
+                return new(member, identity, false, null, Explain(locked));
             return await FirstAsync(first, endpoint, cancellationToken).ConfigureAwait(false)
                 ? new(member, identity, true, null, "still has the password of its first start")
                 : new(member, identity, false, null, $"refuses the operator's password; Secret {plan.Names.InternalSecret} does not belong to these volumes");
@@ -59,7 +73,7 @@ internal static class Neo4jProbe
         }
     }
 
-    // One more wrong password at most: after three the server locks the user for 5 s.
+    // One more wrong password of each user at most: after three the server locks the user for 5 s.
     private static async Task<bool> FirstAsync(QueryClient first, QueryEndpoint endpoint, CancellationToken cancellationToken)
     {
         try

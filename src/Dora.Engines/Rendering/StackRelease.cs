@@ -12,14 +12,15 @@ namespace Dora.Engines.Rendering;
 /// <param name="Encrypted">Servers speak TLS, and nothing else.</param>
 /// <param name="AsksEverySentinel">A Redis master that is back takes no writes while a Sentinel that has not heard from it may be failing over from it.</param>
 /// <param name="KeepsFollowers">A Redis cluster's member that lost its volume stays away while replicas would empty themselves to follow it.</param>
-internal sealed record StackRelease(bool VersionLabel, bool DefaultContainer, bool PoolerReload, bool Encrypted, bool AsksEverySentinel, bool KeepsFollowers)
+/// <param name="NamedAdministrators">What runs in pods of MongoDB and InfluxDB logs in by the names that the Secret says: two users may take turns.</param>
+internal sealed record StackRelease(bool VersionLabel, bool DefaultContainer, bool PoolerReload, bool Encrypted, bool AsksEverySentinel, bool KeepsFollowers, bool NamedAdministrators)
 {
-    private static readonly StackRelease First = new(VersionLabel: false, DefaultContainer: false, PoolerReload: false, Encrypted: false, AsksEverySentinel: false, KeepsFollowers: false);
+    private static readonly StackRelease First = new(VersionLabel: false, DefaultContainer: false, PoolerReload: false, Encrypted: false, AsksEverySentinel: false, KeepsFollowers: false, NamedAdministrators: false);
 
     /// <summary>The release of a stack version. A version that is not known is never rendered: the planner refuses it.</summary>
     public static StackRelease Of(string stackVersion) => stackVersion switch
     {
         StackVersions.V202611 => First,
-        _ => new(VersionLabel: true, DefaultContainer: true, PoolerReload: true, Encrypted: true, AsksEverySentinel: true, KeepsFollowers: true),
+        _ => new(VersionLabel: true, DefaultContainer: true, PoolerReload: true, Encrypted: true, AsksEverySentinel: true, KeepsFollowers: true, NamedAdministrators: true),
     };
 }

@@ -133,7 +133,7 @@ public sealed class Neo4jConvergenceTests
         var health = await cluster.ProbeAsync(Neo4jStacks.Target(cluster, 1), Token);
         Assert.Equal(EngineVerdict.Degraded, health.Verdict);
         Assert.Equal("payments-neo4j-0: refuses the operator's password; Secret payments-neo4j-internal does not belong to these volumes", health.Message);
-        Assert.Equal(2, servers.Requests.Count(request => request.User is not null));
+        Assert.Equal(["neo4j", "neo4j.b", "neo4j"], servers.Requests.Select(request => request.User).OfType<string>());
         Assert.Empty(health.Needs);
     }
 

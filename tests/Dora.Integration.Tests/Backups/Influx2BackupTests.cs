@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Backups;
@@ -82,6 +83,28 @@ public sealed class Influx2BackupTests(ObjectStoreServer store) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_administrator_whom_the_Secret_names_now_has_its_password_and_the_one_of_then_has_none()
+    {
+        using var backup = await BackedUpAsync();
+        using var restore = Run(backup.Bucket);
+        Assert.True(await RestoreAsync(restore, ("ADMIN_USERNAME", "admin.b"), ("ADMIN_PASSWORD", "password-2")) == 0, restore.Report.ToJsonString());
+
+        if (Real is not null)
+        {
+            var other = FreePort.Next();
+            await using var server = Start("target", other);
+            await ChildProcess.UntilAsync(() => CurlAsync($"http://127.0.0.1:{other}/api/v2/setup"), code => code == 0, TimeSpan.FromSeconds(30), Token);
+            Assert.Equal((0, 22), (await CurlAsync("-X", "POST", "-u", "admin.b:password-2", $"http://127.0.0.1:{other}/api/v2/signin"), await CurlAsync("-X", "POST", "-u", "admin:password-1", $"http://127.0.0.1:{other}/api/v2/signin")));
+            return;
+        }
+
+        var users = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(Target, "influxd.bolt"), Token))!["users"]!.AsArray();
+        Assert.Equal(["admin", "admin.b"], users.Select(user => (string?)user!["name"]));
+        Assert.Equal(("password-2", true), ((string?)users[1]!["password"], (bool?)users[1]!["owner"]));
+        Assert.NotEqual("password-1", (string?)users[0]!["password"]);
+    }
+
+    [Fact]
     public async Task A_drill_asks_the_checks_in_Flux()
     {
         Assert.SkipWhen(Real is not null, "the stand-in knows the answer");
@@ -154,7 +177,7 @@ public sealed class Influx2BackupTests(ObjectStoreServer store) : IAsyncLifetime
 
     private static Dictionary<string, IReadOnlyDictionary<string, string>> Secrets() => new()
     {
-        [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = "password-1", ["admin-token"] = AdminToken },
+        [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = "password-1", ["admin-token"] = AdminToken, ["admin-username"] = "admin" },
     };
 
     private ChildProcess Start(string data, string at) => new(Path.Combine(folder, "bin", "influxd"), ["run"], new Dictionary<string, string>

@@ -36,7 +36,7 @@ public sealed class MongoDbBackupTests(ObjectStoreServer store) : IAsyncLifetime
 
     private Dictionary<string, IReadOnlyDictionary<string, string>> Secrets => new()
     {
-        [plan.Names.InternalSecret] = new Dictionary<string, string> { ["backup-password"] = BackupPassword, ["admin-password"] = AdminPassword },
+        [plan.Names.InternalSecret] = new Dictionary<string, string> { ["backup-password"] = BackupPassword, ["backup-username"] = "backup", ["admin-password"] = AdminPassword, ["admin-username"] = "admin" },
     };
 
     private (string, string)[] Here => [("PATH", Path.Combine(folder, "bin") + ":" + Environment.GetEnvironmentVariable("PATH")), ("WORLD", Path.Combine(folder, "world")), ("TLS_CA", "")];
@@ -94,6 +94,23 @@ public sealed class MongoDbBackupTests(ObjectStoreServer store) : IAsyncLifetime
             """));
         if (Real is null)
             Assert.Equal((plan.Host("payments-mongodb-0"), AdminPassword), (State("target/db", "config", "members", "0", "host"), State("target/db", "users", "admin", "pwd")));
+    }
+
+    [Fact]
+    public async Task The_administrator_whom_the_Secret_names_now_takes_the_place_of_the_one_of_then()
+    {
+        using var backup = await BackedUpAsync();
+        using var restore = Run(backup.Bucket);
+        Assert.True(await RestoreAsync(restore, ("ADMIN_USERNAME", "admin.b")) == 0, restore.Report.ToJsonString());
+
+        await source!.StopAsync(Token);
+        var port = FreePort.Next();
+        await using var member = Start("target/db", port);
+        await UntilAsync(port, "quit(0)");
+        Assert.Equal("", await SayAsync(port, """
+            const users = db.getSiblingDB('admin').runCommand({ usersInfo: 1 }).users.map(({ user }) => user).sort().join();
+            if (users !== 'admin.b,somebody') throw new Error(users);
+            """));
     }
 
     [Fact]

@@ -60,7 +60,7 @@ public sealed class RealInflux1BackupTests(ObjectStoreServer store) : IAsyncLife
         await load;
 
         await using var next = new Influx1Pod(Declared);
-        var other = new Dictionary<string, string>(pod.Target.Secrets[pod.Plan.Names.InternalSecret]) { ["admin-password"] = "another-Wq3k'\\x", ["monitor-password"] = "another-monitor" };
+        var other = new Dictionary<string, string>(pod.Target.Secrets[pod.Plan.Names.InternalSecret]) { ["admin-password"] = "another-Wq3k'\\x", ["monitor-password"] = "another-monitor", ["admin-username"] = "admin.b" };
         next.Secrets[next.Plan.Names.InternalSecret] = other;
         using var restore = Run(backup.Bucket);
         Assert.Equal(0, await RestoreAsync(restore, next));
@@ -71,7 +71,7 @@ public sealed class RealInflux1BackupTests(ObjectStoreServer store) : IAsyncLife
         await next.StartAsync();
         var health = await next.ConvergeAsync();
         Assert.Equal((EngineVerdict.Healthy, ""), (health.Verdict, health.Message));
-        var admin = next.Client("admin", other["admin-password"]);
+        var admin = next.Client("admin.b", other["admin-password"]);
         foreach (var question in (string[])["SELECT * FROM \"for-ever\".autogen./.*/ WHERE time < 1800000000s GROUP BY *", "SELECT COUNT(v) FROM metrics.year.m", "SHOW FIELD KEYS ON \"for-ever\"", "SHOW CONTINUOUS QUERIES", "SHOW RETENTION POLICIES ON metrics", "SHOW GRANTS FOR reader"])
             Assert.Equal(await TextAsync(pod.Client("admin", Influx1Pod.AdminPassword), question), await TextAsync(admin, question));
     }

@@ -65,7 +65,7 @@ public sealed class Influx1Pod : IAsyncDisposable
     {
         get
         {
-            Secrets.TryAdd(Plan.Names.InternalSecret, new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["monitor-password"] = MonitorPassword, ["jwt-secret"] = JwtSecret });
+            Secrets.TryAdd(Plan.Names.InternalSecret, new Dictionary<string, string> { ["admin-password"] = AdminPassword, ["monitor-password"] = MonitorPassword, ["jwt-secret"] = JwtSecret, ["admin-username"] = "admin", ["monitor-username"] = "monitor" });
             foreach (var user in Plan.Users)
                 Secrets.TryAdd(user.Secret, new Dictionary<string, string> { ["password"] = user.Name == "app" ? AppPassword : $"{user.Name}-Hs6j2Kd8Wq" });
             return new([new(Plan.Names.Pod(0), 0, address, true, null)], Secrets) { NewPassword = () => "nobodys-Yp4n6Fj1Sx0z" };
@@ -106,8 +106,8 @@ public sealed class Influx1Pod : IAsyncDisposable
         var (code, output) = await BootstrapAsync();
         Assert.True(code == 0, output);
         // The server's container sees only what its mount selects.
-        File.Delete(Path.Combine(folder, "secret", "admin-password"));
-        File.Delete(Path.Combine(folder, "secret", "jwt-secret"));
+        foreach (var key in Target.Secrets[Plan.Names.InternalSecret].Keys.Where(key => !IsMounted(key)))
+            File.Delete(Path.Combine(folder, "secret", key));
         server = new("unshare", Arguments("/config/start.sh"), Environment("influxdb"));
         try
         {
@@ -118,6 +118,9 @@ public sealed class Influx1Pod : IAsyncDisposable
             throw new TimeoutException($"{exception.Message}\n{Output}\n{server.Output}", exception);
         }
     }
+
+    /// <summary>The kubelet writes into the server's container what its Secret holds now.</summary>
+    public void Mount() => Write("secret", Target.Secrets[Plan.Names.InternalSecret].Where(pair => IsMounted(pair.Key)).ToDictionary(StringComparer.Ordinal));
 
     /// <summary>Runs a script in the server's container, as the kubelet runs a probe.</summary>
     public Task<(int Code, string Output)> RunAsync(string script) => RunAsync("influxdb", $"/config/{script}");
@@ -163,6 +166,9 @@ public sealed class Influx1Pod : IAsyncDisposable
         await StopAsync();
         Directory.Delete(folder, recursive: true);
     }
+
+    private bool IsMounted(string key) => InfluxDbStatefulSet.Render(Plan, InfluxDbConfig.Render(Plan), 1).Body["spec"]!["template"]!["spec"]!["volumes"]!.AsArray()
+        .Single(volume => (string?)volume!["name"] == "secret")!["secret"]!["items"]!.AsArray().Any(item => (string?)item!["key"] == key);
 
     private static InfluxDbPlan Bind(InfluxDbSettings settings) => InfluxDbPlan.Of(
         new EngineNames(new StackContext("compliance", "payments", "", Tier.Development, StackVersions.Newest, DeletionPolicy.Retain, new(), new(), Tls: new()), "influxdb"),

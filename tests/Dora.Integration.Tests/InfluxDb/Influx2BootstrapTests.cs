@@ -31,6 +31,7 @@ public sealed class Influx2BootstrapTests : IAsyncLifetime
             Directory.CreateDirectory(Path.Combine(folder, name));
         Write("secret/admin-password", Password);
         Write("secret/admin-token", AdminToken);
+        Write("secret/admin-username", "admin");
         Write("memory/initialized", "false");
         Write("bin/influxd", "#!/bin/sh\necho \"influxd $* $INFLUXD_HTTP_BIND_ADDRESS no-tasks=$INFLUXD_NO_TASKS\" >>\"$DATA/../started\"\ntouch \"$DATA/influxd.bolt\"\necho x >\"$DATA/influxd.bolt\"\nexec sleep 60\n");
         await HackScript.RunAsync("chmod", "0755", Path.Combine(folder, "bin/influxd"));
@@ -45,6 +46,15 @@ public sealed class Influx2BootstrapTests : IAsyncLifetime
     {
         await server.DisposeAsync();
         Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_new_volume_is_set_up_with_the_administrator_whom_the_Secret_names()
+    {
+        Write("secret/admin-username", "admin.b");
+        var (code, output) = await RunAsync("bootstrap.sh");
+        Assert.True(code == 0, output);
+        Assert.Equal("admin.b", (string?)Assert.Single(server.Store.Of("users"))["name"]);
     }
 
     [Fact]

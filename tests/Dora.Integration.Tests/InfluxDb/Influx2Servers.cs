@@ -70,7 +70,7 @@ public sealed class Influx2Servers : IAsyncDisposable
     internal static async Task<Influx2Servers> StartAsync(InfluxDbSettings settings, bool setUp = true, bool scriptedOnly = false)
     {
         var servers = new Influx2Servers(settings, scriptedOnly);
-        servers.Secrets[servers.Plan.Names.InternalSecret] = new() { ["admin-password"] = AdminPassword, ["admin-token"] = AdminToken };
+        servers.Secrets[servers.Plan.Names.InternalSecret] = new() { ["admin-password"] = AdminPassword, ["admin-token"] = AdminToken, ["admin-username"] = "admin" };
         for (var ordinal = 0; ordinal < 2; ordinal++)
         {
             await servers.StartAsync(ordinal, new(0x0a00_0000_0000_0000 + (ordinal * 0x0100_0000_0000_0000)));

@@ -81,6 +81,31 @@ public sealed class MongoDbScriptTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_administrator_is_the_one_of_two_whom_the_Secret_names()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_folder, "secret/admin-username"), "admin.b\n", TestContext.Current.CancellationToken);
+        Assert.Equal([1, 1, 0], await RoundsAsync("payments-mongodb-0"));
+        Assert.Equal(Password, (string?)State()["users"]!["admin.b"]);
+        Assert.Single(State()["users"]!.AsObject());
+        var first = _set.AddServer(_plan.Host("a-0"));
+        _set.Initiate("admin.b", Password, first);
+        Assert.Equal(0, (await RunAsync("stop-mongod.sh", "payments-mongodb-0", first.Address.ToString())).Code);
+        Assert.Equal("replSetStepDown", Done(State())[^1]);
+    }
+
+    [Fact]
+    public async Task A_pod_of_an_older_stack_version_mounts_no_name_and_goes_on()
+    {
+        File.Delete(Path.Combine(_folder, "secret/admin-username"));
+        Assert.Equal([1, 1, 0], await RoundsAsync("payments-mongodb-0"));
+        Assert.Equal(Password, (string?)State()["users"]!["admin"]);
+        var first = _set.AddServer(_plan.Host("a-0"));
+        _set.Initiate("admin", Password, first);
+        Assert.Equal(0, (await RunAsync("stop-mongod.sh", "payments-mongodb-0", first.Address.ToString())).Code);
+        Assert.Equal("replSetStepDown", Done(State())[^1]);
+    }
+
+    [Fact]
     public async Task It_goes_on_from_wherever_it_was_when_it_ended()
     {
         Write(set: true, primary: null);
@@ -190,6 +215,7 @@ public sealed class MongoDbScriptTests : IAsyncLifetime
             Directory.CreateDirectory(Path.Combine(_folder, name));
         Render(_plan);
         File.WriteAllText(Path.Combine(_folder, "secret/admin-password"), Password);
+        File.WriteAllText(Path.Combine(_folder, "secret/admin-username"), "admin");
         File.WriteAllText(Path.Combine(_folder, "secret/keyfile"), "key-material");
         File.Copy(Path.Combine(GoldenFile.RepositoryRoot, "tests/Dora.Integration.Tests/MongoDb/mongosh.js"), Path.Combine(_folder, "bin/mongosh"));
         File.SetUnixFileMode(Path.Combine(_folder, "bin/mongosh"), UnixFileMode.UserExecute | UnixFileMode.UserRead | UnixFileMode.UserWrite);

@@ -94,7 +94,7 @@ public sealed class MongoDbServerTests(MongoDbServers servers) : IClassFixture<M
         foreach (var user in MongoDbAccess.Users(plan))
         {
             await using var client = await MongoClient.ConnectAsync(servers.Endpoint, Cancel);
-            await client.AuthenticateAsync(user.Name, servers.Target.Credential(user.Secret!, user.Key), Cancel);
+            await client.AuthenticateAsync(user.Name, servers.Target.Credential(user.Role!.SecretName, user.Role.Key), Cancel);
         }
     }
 

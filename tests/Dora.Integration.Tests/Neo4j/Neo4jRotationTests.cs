@@ -39,6 +39,45 @@ public sealed class Neo4jRotationTests(Neo4jUnderTest neo4j) : IClassFixture<Neo
     }
 
     [Fact]
+    public async Task The_administrator_changes_while_the_operator_works_and_on_new_volumes_the_second_one_comes_by_itself()
+    {
+        var (cluster, target) = neo4j.Engine("", "databases: []");
+        await SettleAsync(cluster, target);
+        var role = cluster.Rotating[^1];
+        Login first = new(Neo4jPlan.AdminUser, neo4j.Password);
+        RotationRun? run = null;
+        EngineTarget Now() => run!.Over(target);
+        await using (run = await RotationRun.StartAsync("neo4j", new(role, logins => cluster.AcceptAsync(role, logins, Now(), Token), login => cluster.LogInAsync(role, login, target, Token)), first))
+        {
+            for (var turn = 0; turn < 2; turn++)
+            {
+                await run.RotateAsync(
+                    $"turn {turn}",
+                    async login => await neo4j.Client(login.Username, login.Password).RunAsync(neo4j.Endpoint, "system", Cypher.ShowSelf, [], Token),
+                    async _ => Assert.Equal(EngineVerdict.Healthy, (await cluster.ProbeAsync(Now(), Token)).Verdict));
+                Assert.Equal(turn == 0 ? "neo4j.b" : "neo4j", run.Held().Username);
+                // Whose turn it is may do what only an administrator may.
+                await cluster.AcceptAsync(cluster.Rotating[0], [new("app", Neo4jUnderTest.AppPassword)], Now(), Token);
+            }
+
+            // The Secret names the second one, and the server knows only the first by that password.
+            var internals = new Dictionary<string, string>(Now().Secrets[role.SecretName]) { [role.UsernameKey] = "neo4j.b" };
+            var renamed = target with { Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(target.Secrets) { [role.SecretName] = internals } };
+            var health = await cluster.ProbeAsync(renamed, Token);
+            Assert.Equal(["SetAdministrator/neo4j.b"], health.Needs);
+            await cluster.ExecuteAsync(Assert.Single(cluster.Commands(new(Health: health))), renamed, Token);
+            // A server may have locked the name out for seconds by then: nobody was of that name, and it was tried.
+            await ChildProcess.UntilAsync(() => AnswerAsync("neo4j.b"), answer => answer == LoginAnswer.Accepted, TimeSpan.FromSeconds(20), Token);
+            await SettleAsync(cluster, renamed);
+            Assert.Equal((LoginAnswer.Accepted, LoginAnswer.Refused), (await AnswerAsync("neo4j.b"), await AnswerAsync("neo4j")));
+            await cluster.AcceptAsync(role, [first], renamed, Token);
+            await SettleAsync(cluster, target);
+
+            async Task<LoginAnswer> AnswerAsync(string name) => (await cluster.LogInAsync(role, new(name, internals[role.Key]), target, Token))[0].Answer;
+        }
+    }
+
+    [Fact]
     public async Task A_server_that_locks_a_user_out_for_a_while_says_neither_yes_nor_no()
     {
         await neo4j.RunAsync("system", Cypher.CreateUser("it-locked", "it-Password1"));
@@ -52,15 +91,17 @@ public sealed class Neo4jRotationTests(Neo4jUnderTest neo4j) : IClassFixture<Neo
 
     private static async Task SettleAsync(IEngineCluster cluster, EngineTarget target)
     {
+        var said = "";
         for (var pass = 0; pass < 30; pass++)
         {
             var health = await cluster.ProbeAsync(target, Token);
             if (health.Verdict == EngineVerdict.Healthy)
                 return;
+            said = $"{health.Message}; {string.Join(", ", health.Needs)}";
             foreach (var command in cluster.Commands(new(Health: health)))
                 await cluster.ExecuteAsync(command, target, Token);
         }
 
-        Assert.Fail("not settled");
+        Assert.Fail($"not settled: {said}");
     }
 }

@@ -100,8 +100,11 @@ public sealed class InfluxDb2Server : IAsyncDisposable
             return new(200, new JsonObject { ["allowed"] = !Store.IsSetUp });
         if (call.Is("POST", "api/v2/setup"))
             return new(201, InfluxDb2Tenants.SetUp(Store, call.Body()));
+        if (call.Is("POST", "api/v2/signin"))
+            return InfluxDb2Passwords.SignIn(Store, request.Headers.Authorization.ToString());
         call.Authenticate(request.Headers.Authorization.ToString());
-        return InfluxDb2Tenants.Answer(call)
+        return InfluxDb2Passwords.Answer(call)
+            ?? InfluxDb2Tenants.Answer(call)
             ?? InfluxDb2Streams.Answer(call)
             ?? throw new InfluxDb2RefusedException(404, "not found", "path not found");
     }

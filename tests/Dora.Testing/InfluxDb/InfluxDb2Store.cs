@@ -31,6 +31,12 @@ public sealed class InfluxDb2Store
     /// <summary>Tokens of remotes by ID.</summary>
     public Dictionary<string, string> RemoteTokens { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Hashes of passwords, by user ID.</summary>
+    public Dictionary<string, byte[]> Passwords { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Users who own an organisation, by IDs.</summary>
+    public HashSet<(string Org, string User)> Owners { get; } = [];
+
     /// <summary>Objects of a kind, in the order in which they were made.</summary>
     public List<JsonObject> Of(string kind) => kinds.TryGetValue(kind, out var list) ? list : kinds[kind] = [];
 

@@ -24,7 +24,9 @@ internal static partial class InfluxDb2Tenants
         if (((string?)body["password"] ?? "").Length < LeastPassword)
             throw InfluxDb2RefusedException.Invalid("passwords must be at least 8 characters long");
         var user = store.Add("users", new() { ["name"] = (string?)body["username"], ["status"] = "active" });
+        InfluxDb2Passwords.Keep(store, (string?)user["id"], (string?)body["password"]);
         var org = store.Add("orgs", new() { ["name"] = (string?)body["org"] });
+        store.Owners.Add(((string)org["id"]!, (string)user["id"]!));
         var bucket = store.Add("buckets", Bucket(org["id"]!, (string)body["bucket"]!, (long?)body["retentionPeriodSeconds"] ?? 0, 0));
         foreach (var system in (string[])["_monitoring", "_tasks"])
             store.Add("buckets", Bucket(org["id"]!, system, 7 * 86400, 86400, "system"));

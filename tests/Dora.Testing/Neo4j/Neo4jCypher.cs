@@ -41,7 +41,7 @@ internal sealed partial class Neo4jCypher(Neo4jState state)
             : Write(member, store, readOnly, () =>
             {
                 if (administration)
-                    Administer(statement, parameters);
+                    Administer(user, statement, parameters);
                 else
                     new Neo4jSchema(state).Run(store, statement);
             });
@@ -87,14 +87,14 @@ internal sealed partial class Neo4jCypher(Neo4jState state)
         SetPassword(account, @new, changeRequired: false);
     }
 
-    private void Administer(string statement, JsonObject parameters)
+    private void Administer(string user, string statement, JsonObject parameters)
     {
         if (CreateUser().Match(statement) is { Success: true } create)
             AddUser(Unquote(create.Groups["name"].Value), Text(parameters, create.Groups["password"].Value), create.Groups["missing"].Success, !create.Groups["not"].Success);
         else if (AlterUser().Match(statement) is { Success: true } alter)
             SetPassword(User(Unquote(alter.Groups["name"].Value)), Text(parameters, alter.Groups["password"].Value), !alter.Groups["not"].Success);
         else if (DropUser().Match(statement) is { Success: true } drop)
-            RemoveUser(Unquote(drop.Groups["name"].Value), drop.Groups["there"].Success);
+            RemoveUser(user, Unquote(drop.Groups["name"].Value), drop.Groups["there"].Success);
         else if (!state.Enterprise)
             throw new Neo4jException("Neo.ClientError.Statement.UnsupportedAdministrationCommand", $"Unsupported administration command: {statement}");
         else
@@ -115,8 +115,10 @@ internal sealed partial class Neo4jCypher(Neo4jState state)
         state.Users[name] = user;
     }
 
-    private void RemoveUser(string name, bool ifExists)
+    private void RemoveUser(string self, string name, bool ifExists)
     {
+        if (name == self)
+            throw new Neo4jException("Neo.ClientError.General.InvalidArguments", $"Failed to delete the specified user '{name}': Deleting yourself is not allowed.");
         if (!state.Users.Remove(name) && !ifExists)
             throw new Neo4jException("Neo.ClientError.Statement.EntityNotFound", $"Failed to delete the specified user '{name}': User does not exist.");
     }

@@ -24,6 +24,10 @@ internal static partial class InfluxQl
 
     public static string CreateUser(string name, string password) => $"CREATE USER {Identifier(name)} WITH PASSWORD {Text(password)}";
 
+    public static string CreateAdministrator(string name, string password) => $"{CreateUser(name, password)} WITH ALL PRIVILEGES";
+
+    public static string GrantAdmin(string user) => $"GRANT ALL PRIVILEGES TO {Identifier(user)}";
+
     public static string SetPassword(string name, string password) => $"SET PASSWORD FOR {Identifier(name)} = {Text(password)}";
 
     public static string DropUser(string name) => $"DROP USER {Identifier(name)}";

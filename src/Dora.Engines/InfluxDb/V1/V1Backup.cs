@@ -24,7 +24,7 @@ internal static class V1Backup
         [
             new("HOST", request.Host),
             new("PORT", InfluxDbPlan.HttpPort.ToString(CultureInfo.InvariantCulture)),
-            new("INFLUX_USERNAME", InfluxDbPlan.AdminUser),
+            PodDefaults.FromSecret("INFLUX_USERNAME", plan.Names.InternalSecret, InfluxDbCredentials.AdminUsername),
             PodDefaults.FromSecret("INFLUX_PASSWORD", plan.Names.InternalSecret, InfluxDbCredentials.AdminPassword),
             .. BackupTrust.Environment(plan.Names),
         ]) with
@@ -38,6 +38,7 @@ internal static class V1Backup
         "restore-influxdb1.sh",
         ["influx-lines.awk", "influx-lay.sh", .. request.Checks is { Count: > 0 } ? ["influx-answer.awk"] : Array.Empty<string>()],
         [
+            PodDefaults.FromSecret("ADMIN_USERNAME", plan.Names.InternalSecret, InfluxDbCredentials.AdminUsername),
             PodDefaults.FromSecret("ADMIN_PASSWORD", plan.Names.InternalSecret, InfluxDbCredentials.AdminPassword),
             new("GOMEMLIMIT", plan.CollectorLimit),
             new("INFLUXDB_DATA_CACHE_MAX_MEMORY_SIZE", plan.CacheBytes.ToString(CultureInfo.InvariantCulture)),

@@ -5,8 +5,12 @@ namespace Dora.Engines.InfluxDb.V1;
 /// <summary>Asks a 1.x server how it is and what it holds.</summary>
 internal static class V1Probe
 {
-    public static V1Client Admin(InfluxDbPlan plan, EngineTarget target, MemberPod member) =>
-        Client(plan, target, member, InfluxHttp.Basic(InfluxDbPlan.AdminUser, target.Credential(plan.Names.InternalSecret, InfluxDbCredentials.AdminPassword)));
+    /// <summary>As the administrator whom the Secret names: the script before each start sees to it that the server knows that one.</summary>
+    public static V1Client Admin(InfluxDbPlan plan, EngineTarget target, MemberPod member)
+    {
+        var login = target.Login(V1Logins.Administrator(plan));
+        return Client(plan, target, member, InfluxHttp.Basic(login.Username, login.Password));
+    }
 
     public static async Task<EngineHealth> RunAsync(InfluxDbPlan plan, EngineTarget target, CancellationToken cancellationToken)
     {

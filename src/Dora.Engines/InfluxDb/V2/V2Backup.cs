@@ -32,6 +32,7 @@ internal static class V2Backup
         plan,
         "restore-influxdb2.sh",
         [
+            PodDefaults.FromSecret("ADMIN_USERNAME", plan.Names.InternalSecret, InfluxDbCredentials.AdminUsername),
             PodDefaults.FromSecret("ADMIN_PASSWORD", plan.Names.InternalSecret, InfluxDbCredentials.AdminPassword),
             new("INFLUX_ORG", plan.Organization),
             new("GOMEMLIMIT", plan.CollectorLimit),

@@ -29,6 +29,21 @@ internal sealed class V2Client(InfluxHttp http)
     /// <summary>An authenticated question that any token may ask.</summary>
     public Task AuthenticateAsync(CancellationToken cancellationToken) => GetAsync("api/v2/buckets?limit=1", V2Json.Default.V2Buckets, cancellationToken);
 
+    /// <summary>Begins a session as the user of this client. Nobody keeps its cookie; it ends by itself.</summary>
+    public Task SignInAsync(CancellationToken cancellationToken) => SendAsync<object, object>(HttpMethod.Post, "api/v2/signin", null, null, null, cancellationToken);
+
+    /// <summary>Gives a user another password.</summary>
+    public Task SetPasswordAsync(V2User user, string password, CancellationToken cancellationToken) =>
+        SendAsync<object, V2Password>(HttpMethod.Post, $"api/v2/users/{Id(user.Id)}/password", new(password), V2Json.Default.V2Password, null, cancellationToken);
+
+    /// <summary>Has a user own an organisation, if it does not yet: then it may do everything there.</summary>
+    public async Task SetOwnerAsync(V2Org org, V2User user, CancellationToken cancellationToken)
+    {
+        var owners = await GetAsync($"api/v2/orgs/{Id(org.Id)}/owners", V2Json.Default.V2Users, cancellationToken).ConfigureAwait(false);
+        if (!Whole(owners.Users).Any(owner => owner.Id == user.Id))
+            await SendAsync<object, V2Member>(HttpMethod.Post, $"api/v2/orgs/{Id(org.Id)}/owners", new(user.Id!), V2Json.Default.V2Member, null, cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>The organisation of that name, or null.</summary>
     public async Task<V2Org?> OrganizationAsync(string name, CancellationToken cancellationToken)
     {
@@ -127,11 +142,13 @@ internal sealed class V2Client(InfluxHttp http)
         if (!reply.IsSuccess)
         {
             var error = TryParse(reply.Body, V2Json.Default.V2Error);
-            throw InfluxHttp.Failure(reply, error?.Code, error?.Message ?? "no reason given", (body as V2Remote)?.RemoteAPIToken);
+            throw InfluxHttp.Failure(reply, error?.Code, error?.Message ?? "no reason given", (body as V2Remote)?.RemoteAPIToken ?? (body as V2Password)?.Password);
         }
 
         return replyType is null ? null : TryParse(reply.Body, replyType) ?? throw new InfluxException(InfluxFault.Malformed, $"the reply to {method} {target.Split('?')[0]} is not as documented");
     }
+
+    private static string Id(string? id) => Uri.EscapeDataString(id ?? throw new InfluxException(InfluxFault.Malformed, "the server gave an object no ID"));
 
     private static T? TryParse<T>(byte[] body, JsonTypeInfo<T> type)
         where T : class

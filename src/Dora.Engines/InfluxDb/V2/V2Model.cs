@@ -31,6 +31,14 @@ internal sealed record V2BucketUpdate(IReadOnlyList<V2RetentionRule> RetentionRu
 
 internal sealed record V2User([property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Id, string Name, string? Status = "active");
 
+/// <summary>Its text form does not hold the password.</summary>
+internal sealed record V2Password(string Password)
+{
+    public override string ToString() => "a password";
+}
+
+internal sealed record V2Member(string Id);
+
 internal sealed record V2Users(IReadOnlyList<V2User>? Users = null);
 
 /// <summary>An API token. Its text form names the owner only, so that no log can hold the token.</summary>
@@ -101,6 +109,8 @@ internal sealed record V2ReplicationUpdate(string RemoteID, string RemoteBucketI
 [JsonSerializable(typeof(V2Buckets))]
 [JsonSerializable(typeof(V2BucketUpdate))]
 [JsonSerializable(typeof(V2Users))]
+[JsonSerializable(typeof(V2Password))]
+[JsonSerializable(typeof(V2Member))]
 [JsonSerializable(typeof(V2Authorizations))]
 [JsonSerializable(typeof(V2Tasks))]
 [JsonSerializable(typeof(V2TaskUpdate))]

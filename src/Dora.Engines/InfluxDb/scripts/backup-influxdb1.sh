@@ -67,7 +67,7 @@ users() {
     : >"$work/told"
     echo 'SHOW USERS;' | ask >"$work/users"
     while IFS='|' read -r _ _ user admin _; do
-        [[ $user != admin && $user != monitor ]] || continue
+        [[ ${user%.b} != admin && ${user%.b} != monitor ]] || continue
         echo "$user" >>"$work/told"
         echo "#user $user $admin"
         echo "SHOW GRANTS FOR $(name "$user");" | ask >"$work/grants"

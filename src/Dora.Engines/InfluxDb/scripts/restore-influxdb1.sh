@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Takes from the pipe $STAGE/data what backup-influxdb1.sh wrote, and lays it into the empty volume $DATA by a server that nobody outside of the pod reaches.
-# Says in $STAGE/outcome how that ended. $ADMIN_PASSWORD is the administrator's from now on; with DRILL=1 checks are asked too.
+# Says in $STAGE/outcome how that ended. $ADMIN_USERNAME is the administrator from now on, with $ADMIN_PASSWORD; with DRILL=1 checks are asked too.
 set -euo pipefail
 
 export HOST=127.0.0.1 PORT=${PORT:-8086}
@@ -95,7 +95,7 @@ rules() {
     local password=${ADMIN_PASSWORD//\\/\\\\}
     {
         cat "$work/rules" 2>/dev/null || true
-        echo "CREATE USER \"admin\" WITH PASSWORD '${password//\'/\\\'}' WITH ALL PRIVILEGES;"
+        echo "CREATE USER \"$ADMIN_USERNAME\" WITH PASSWORD '${password//\'/\\\'}' WITH ALL PRIVILEGES;"
     } | ask >/dev/null
 }
 

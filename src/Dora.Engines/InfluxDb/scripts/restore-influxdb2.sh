@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Takes what backup-influxdb2.sh wrote from the pipe $STAGE/data, and has "influx restore --full" lay it into the empty volume $DATA, by a server that listens on
 # loopback. With it come users and tokens as they were: the administrator's token must be the one of this stack. With DRILL=1 checks are asked. Says in
-# $STAGE/outcome how that ended. $ADMIN_PASSWORD, $INFLUX_TOKEN and $INFLUX_ORG are the stack's.
+# $STAGE/outcome how that ended. $ADMIN_USERNAME, $ADMIN_PASSWORD, $INFLUX_TOKEN and $INFLUX_ORG are the stack's.
 set -euo pipefail
 
 # shellcheck source=src/Dora.Engines/Backups/scripts/tool.sh
@@ -55,6 +55,36 @@ set_up() {
         curl -sf -m 30 -o /dev/null -H 'Content-Type: application/json' --data-binary @- "$INFLUX_HOST/api/v2/setup"
 }
 
+# post PATH BODY: what the API answers to a body, which stands in no argument.
+post() {
+    (umask 077 && printf 'Authorization: Token %s\n' "$INFLUX_TOKEN" >"$work/header")
+    printf '%s' "$2" | curl -sf -m 30 -H "@$work/header" -H 'Content-Type: application/json' --data-binary @- "$INFLUX_HOST$1"
+}
+
+# id: the ID of the first object of an answer.
+id() {
+    grep -oE '"id": *"[0-9a-f]{16}"' | head -n 1 | grep -oE '[0-9a-f]{16}'
+}
+
+# administrators: passwords came as they were then. The administrator whom the Secret names has the one of the Secret, and the other
+# of the two that take turns one that nobody knows.
+administrators() {
+    local name user org
+    org=$(get "/api/v2/orgs?org=$INFLUX_ORG" | id)
+    for name in admin admin.b; do
+        user=$(get "/api/v2/users?name=$name" | id || true)
+        if [[ $name != "$ADMIN_USERNAME" ]]; then
+            [[ -z $user ]] || post "/api/v2/users/$user/password" "{\"password\":\"$(head -c 32 /dev/urandom | base64 -w 0)\"}"
+            continue
+        fi
+        if [[ -z $user ]]; then
+            user=$(post /api/v2/users "{\"name\":\"$name\"}" | id)
+            post "/api/v2/orgs/$org/owners" "{\"id\":\"$user\"}" >/dev/null
+        fi
+        post "/api/v2/users/$user/password" "{\"password\":\"$ADMIN_PASSWORD\"}"
+    done
+}
+
 # matches PATTERN TEXT: how often.
 matches() {
     grep -o "$1" <<<"$2" | wc -l || true
@@ -99,6 +129,7 @@ main() {
     stop
     start
     get '/api/v2/buckets?limit=1' >/dev/null || fail "the tokens in the backup are not this stack's: restore it into the stack that it was made of, or put the token of that one's administrator into this one's Secret"
+    administrators || fail "the administrator of the backup could not be given this stack's password"
     number=$(buckets)
     [[ ${DRILL:-} != 1 ]] || mapfile -t answers < <(checks)
     stop

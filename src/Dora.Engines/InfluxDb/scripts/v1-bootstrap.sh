@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the administrator and the monitor before the server can be reached from outside the pod: as long as there is no
+# Makes the administrator and the monitor, by the names that the Secret says, before the server can be reached from outside the pod: as long as there is no
 # administrator, anybody may become it. The server started here listens on loopback and opens the users only, not the data, so
 # this takes a second however large the data is; it runs before each start. Passwords go by environment and standard input,
 # never as arguments.
@@ -23,6 +23,10 @@ if [ "$(cat /memory/initialized)" = true ] && [ ! -s "$DATA/meta/meta.db" ]; the
   fail "the volume is empty although this stack held data: restore it, or delete the stack; refusing to serve an empty store"
 fi
 
+# Two users of each take turns.
+admin=$(cat /secret/admin-username)
+monitor=$(cat /secret/monitor-username)
+
 INFLUXDB_HTTP_SHARED_SECRET=$(cat /secret/jwt-secret)
 export INFLUXDB_HTTP_SHARED_SECRET
 # Without the data nothing that works on data may run: it would take all points for lost.
@@ -40,7 +44,7 @@ trap stop EXIT
 trap 'exit 143' TERM INT
 
 created=false tries=0
-until answer=$(echo 'SHOW USERS' | as admin /secret/admin-password); do
+until answer=$(echo 'SHOW USERS' | as "$admin" /secret/admin-password); do
   kill -0 "$server" 2>/dev/null || fail "the server ended; its reason stands above"
   case $answer in
   *"Failed to connect"*)
@@ -51,7 +55,7 @@ until answer=$(echo 'SHOW USERS' | as admin /secret/admin-password); do
   *)
     # Nobody may do this once there is an administrator: then the password is another one.
     if [ "$created" = true ] ||
-      ! printf "CREATE USER \"admin\" WITH PASSWORD '%s' WITH ALL PRIVILEGES\n" "$(cat /secret/admin-password)" | as_nobody >/dev/null; then
+      ! printf "CREATE USER \"%s\" WITH PASSWORD '%s' WITH ALL PRIVILEGES\n" "$admin" "$(cat /secret/admin-password)" | as_nobody >/dev/null; then
       fail "the administrator's password is refused; Secret $SECRET_NAME does not belong to this volume"
     fi
     created=true
@@ -60,10 +64,10 @@ until answer=$(echo 'SHOW USERS' | as admin /secret/admin-password); do
   esac
 done
 
-if ! echo 'SHOW DATABASES' | as monitor /secret/monitor-password >/dev/null; then
+if ! echo 'SHOW DATABASES' | as "$monitor" /secret/monitor-password >/dev/null; then
   password=$(cat /secret/monitor-password)
-  printf "CREATE USER \"monitor\" WITH PASSWORD '%s'\n" "$password" | as admin /secret/admin-password >/dev/null ||
-    printf "SET PASSWORD FOR \"monitor\" = '%s'\n" "$password" | as admin /secret/admin-password >/dev/null ||
+  printf "CREATE USER \"%s\" WITH PASSWORD '%s'\n" "$monitor" "$password" | as "$admin" /secret/admin-password >/dev/null ||
+    printf "SET PASSWORD FOR \"%s\" = '%s'\n" "$monitor" "$password" | as "$admin" /secret/admin-password >/dev/null ||
     fail "the monitor cannot be made"
   log "made the monitor"
 fi

@@ -42,8 +42,8 @@ done
 
 case $allowed in
 *'"allowed"'*true*)
-  code=$(printf '{"username":"admin","password":"%s","org":"%s","bucket":"%s","retentionPeriodSeconds":0,"token":"%s"}' \
-    "$(cat /secret/admin-password)" "$ORGANIZATION" "$BUCKET" "$(cat /secret/admin-token)" |
+  code=$(printf '{"username":"%s","password":"%s","org":"%s","bucket":"%s","retentionPeriodSeconds":0,"token":"%s"}' \
+    "$(cat /secret/admin-username)" "$(cat /secret/admin-password)" "$ORGANIZATION" "$BUCKET" "$(cat /secret/admin-token)" |
     curl -s -m 30 -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' --data-binary @- "$url/setup") || true
   [ "$code" = 201 ] || fail "setup was refused with HTTP status $code"
   log "set up"

@@ -43,6 +43,9 @@ internal sealed class MongoClient : IAsyncDisposable
     /// <summary>What the server said of itself when the connection began.</summary>
     public MongoHello Hello { get; private set; } = MongoHello.Unknown;
 
+    /// <summary>Who was let in by a password; null: nobody yet.</summary>
+    public string? User { get; private set; }
+
     /// <summary>Connects and says hello; nobody is logged in yet.</summary>
     /// <exception cref="TimeoutException">The server does not answer in time.</exception>
     public static async Task<MongoClient> ConnectAsync(MongoEndpoint endpoint, CancellationToken cancellationToken)
@@ -89,6 +92,7 @@ internal sealed class MongoClient : IAsyncDisposable
             scram.Verify(Payload(continued));
             if (continued.Truth("done") != true)
                 throw new InvalidDataException("the server does not end the exchange");
+            User = user;
         }
         catch (InvalidDataException)
         {

@@ -1,6 +1,8 @@
 // One round of the bootstrap. Ends with 0 when all is done, with 1 when another round is needed.
 const fs = require('fs');
 const password = fs.readFileSync('/secret/admin-password', 'utf8').trim();
+// Two administrators take turns; a pod of an older stack version mounts no name, and then it is the first one's turn.
+const user = fs.existsSync('/secret/admin-username') ? fs.readFileSync('/secret/admin-username', 'utf8').trim() : 'admin';
 const admin = db.getSiblingDB('admin');
 
 function log(text) {
@@ -10,7 +12,7 @@ function log(text) {
 // A member that copies or catches up already knows the administrator, or soon will.
 function administratorIsKnown() {
   try {
-    return admin.auth({ user: 'admin', pwd: password, mechanism: 'SCRAM-SHA-256' }).ok === 1;
+    return admin.auth({ user, pwd: password, mechanism: 'SCRAM-SHA-256' }).ok === 1;
   } catch (error) {
     return false;
   }
@@ -32,7 +34,7 @@ function initiate() {
 
 function createAdministrator() {
   admin.adminCommand({
-    createUser: 'admin',
+    createUser: user,
     pwd: password,
     roles: [{ role: 'root', db: 'admin' }],
     mechanisms: ['SCRAM-SHA-256'],

@@ -1,6 +1,6 @@
 // One step of a restore, on a server that only this pod reaches and that knows no users yet. Ends with 0 when it is done.
 const fs = require('fs');
-const { STAGE, STEP, REPLICA_SET, MEMBER, PORT, ADMIN_PASSWORD, CHECK, DATABASE } = process.env;
+const { STAGE, STEP, REPLICA_SET, MEMBER, PORT, ADMIN_PASSWORD, ADMIN_USERNAME, CHECK, DATABASE } = process.env;
 const on = (name) => db.getSiblingDB(name);
 
 const steps = {
@@ -13,13 +13,15 @@ const steps = {
     return hello.isWritablePrimary === true;
   },
 
-  // The set has one member, by its name. Users whom the operator made it makes again, with the passwords of this stack.
+  // The set has one member, by its name. Users whom the operator made it makes again, with the passwords of this stack; of the
+  // two administrators that take turns there is the one whom the stack's Secret names, and no other with a password of then.
   own() {
     on('local').runCommand({ update: 'system.replset', updates: [{ q: { _id: REPLICA_SET }, u: { $set: { members: [{ _id: 0, host: MEMBER }] } } }] });
     const users = on('admin').runCommand({ usersInfo: 1 }).users;
-    for (const { user, customData } of users) if (customData && customData.managedBy === 'dora-operator') on('admin').runCommand({ dropUser: user });
-    const known = users.some(({ user }) => user === 'admin');
-    on('admin').runCommand({ [known ? 'updateUser' : 'createUser']: 'admin', pwd: ADMIN_PASSWORD, roles: [{ role: 'root', db: 'admin' }], mechanisms: ['SCRAM-SHA-256'] });
+    const others = users.filter(({ user, customData }) => user !== ADMIN_USERNAME && (['admin', 'admin.b'].includes(user) || (customData && customData.managedBy === 'dora-operator')));
+    for (const { user } of others) on('admin').runCommand({ dropUser: user });
+    const known = users.some(({ user }) => user === ADMIN_USERNAME);
+    on('admin').runCommand({ [known ? 'updateUser' : 'createUser']: ADMIN_USERNAME, pwd: ADMIN_PASSWORD, roles: [{ role: 'root', db: 'admin' }], mechanisms: ['SCRAM-SHA-256'] });
     return true;
   },
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Takes a dump from the pipe $STAGE/data and lays it into the empty volume $DATA as the first member of replica set $REPLICA_SET, which $MEMBER is from then
-# on; the others come to it empty. The server that does it listens on loopback and knows no users. $ADMIN_PASSWORD is the administrator's from now on. With DRILL=1 every
+# on; the others come to it empty. The server that does it listens on loopback and knows no users. $ADMIN_USERNAME is the administrator from now on, with $ADMIN_PASSWORD. With DRILL=1 every
 # collection is validated, and checks are asked. Says in $STAGE/outcome how that ended.
 set -euo pipefail
 

@@ -27,7 +27,7 @@ internal static class RotationReport
         [
             .. plan.Engines.SelectMany(engine => RotationPlan.Views(engine, observed)).Select(view => view.Known && !view.Lost ? Entry(view, wish) : before.GetValueOrDefault(view.Role.Id) ?? Entry(view, wish)),
             .. plan.Engines.SelectMany(engine => engine.Cluster.VaultLogins.Select(login => new RotationStatus(login.Secret.SecretName, engine.Engine.Name, RotationPhase.Static, Message: "Vault's database engine changes it"))),
-            .. plan.Engines.SelectMany(engine => engine.Cluster.Static.Select(role => new RotationStatus(role.SecretName, engine.Engine.Name, RotationPhase.Static, Message: role.Reason))),
+            .. plan.Engines.SelectMany(engine => engine.Cluster.Static.Select(role => new RotationStatus(role.Id, engine.Engine.Name, RotationPhase.Static, Message: role.Reason))),
         ];
         return [.. entries.Take(RotationStatus.MostRotations)];
     }
@@ -85,5 +85,5 @@ internal static class RotationReport
 
     private static IEnumerable<(string Reason, string Message)> Aged(BoundEngine engine, RotationWish wish, StackObservation observed) => engine.Cluster.Static
         .Where(role => wish.Interval is { } interval && observed.Credentials.GetValueOrDefault(role.SecretName) is SecretReading.Found { Meta.CreationTimestamp: { } created } && created + interval <= observed.Now)
-        .Select(role => ("StaticAdminInUse", $"{role.SecretName} is older than the interval: {role.Reason}"));
+        .Select(role => ("StaticAdminInUse", $"{role.Id} is older than the interval: {role.Reason}"));
 }
