@@ -93,10 +93,7 @@ public sealed class PostgresCluster : IEngineCluster
     /// <inheritdoc/>
     public IReadOnlyList<CredentialRequest> Credentials() =>
     [
-        new(_names.InternalSecret,
-        [
-            new("superuser-password"), new("replication-password"), new("rewind-password"), new("restapi-password"),
-        ]),
+        new(_names.InternalSecret, PostgresOwnLogins.Fields(_plan)),
         new(_names.AppSecret,
         [
             new("password"),
@@ -114,8 +111,7 @@ public sealed class PostgresCluster : IEngineCluster
             new("username", role.Name),
             new("host", _names.Domain(_names.Cluster)),
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-            // PgBouncer can log in only with the password itself, and reads it in this form.
-            .. role.Name == PostgresPlan.PoolerUser ? [new CredentialField("userlist.txt", $"\"{role.Name}\" \"{{password}}\"\n", Quoting: CredentialQuoting.Doubled)] : Array.Empty<CredentialField>(),
+            .. role.Name == PostgresPlan.PoolerUser ? PostgresPooler.Fields(_plan) : [],
         ], Renewable: true)),
     ];
 
@@ -197,7 +193,7 @@ public sealed class PostgresCluster : IEngineCluster
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
-        PostgresLogins.LogInAsync(_plan, login, target, cancellationToken);
+        PostgresLogins.LogInAsync(_plan, role, login, target, cancellationToken);
 
     // The pooler checks whom it connects to only when every member can show who it is.
     private PostgresPlan Unencrypted => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null } }, _settings);

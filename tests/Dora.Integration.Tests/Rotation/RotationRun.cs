@@ -40,10 +40,16 @@ internal sealed class RotationRun : IAsyncDisposable
     /// <summary>Logins that succeeded; none may fail.</summary>
     public int Logins { get; private set; }
 
-    public static async Task<RotationRun> StartAsync(string engine, RealLogins servers, Login first, string settings = "{}")
+    /// <param name="engine">The engine.</param>
+    /// <param name="servers">Its servers.</param>
+    /// <param name="first">The login that they know.</param>
+    /// <param name="settings">The engine's settings.</param>
+    /// <param name="others">What else the Secret holds.</param>
+    public static async Task<RotationRun> StartAsync(string engine, RealLogins servers, Login first, string settings = "{}", IReadOnlyDictionary<string, string>? others = null)
     {
         var run = new RotationRun(await InMemoryApiServer.StartAsync(new(NamespacesExistByThemselves: true)), engine, settings, servers);
-        var data = new JsonObject { ["username"] = Base64(first.Username), [servers.Role.Key] = Base64(first.Password) };
+        var data = new JsonObject((others ?? new Dictionary<string, string>()).Select(field => KeyValuePair.Create(field.Key, (JsonNode?)Base64(field.Value))));
+        (data[servers.Role.UsernameKey], data[servers.Role.Key]) = (Base64(first.Username), Base64(first.Password));
         run._server.Create(KubeTypes.Secrets.Resource, "compliance", JsonNode.Parse(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Secret", ["metadata"] = new JsonObject { ["name"] = servers.Role.SecretName, ["namespace"] = "compliance" }, ["data"] = data }.ToJsonString())!.AsObject());
         return run;
     }
@@ -52,9 +58,13 @@ internal sealed class RotationRun : IAsyncDisposable
     public Login Held()
     {
         // Of one moment: a pod sees all keys of a Secret change together.
-        var data = _server.Find(KubeTypes.Secrets.Resource, "compliance", _servers.Role.SecretName)!["data"]!;
-        return new(Text(data["username"]!), Text(data[_servers.Role.Key]!));
+        var fields = Fields();
+        return new(fields[_servers.Role.UsernameKey], fields[_servers.Role.Key]);
     }
+
+    /// <summary>All of that Secret.</summary>
+    public IReadOnlyDictionary<string, string> Fields() =>
+        _server.Find(KubeTypes.Secrets.Resource, "compliance", _servers.Role.SecretName)!["data"]!.AsObject().ToDictionary(field => field.Key, field => Text(field.Value!), StringComparer.Ordinal);
 
     /// <summary>Logins that servers shall accept now, as the operator tells its probes.</summary>
     public IReadOnlyList<Login>? Accepted { get; private set; }
