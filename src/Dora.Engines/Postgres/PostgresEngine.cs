@@ -187,13 +187,16 @@ public sealed class PostgresCluster : IEngineCluster
     /// <inheritdoc/>
     public async Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken)
     {
+        // Members read their Secret's file by themselves.
+        if (role.TakenFromSecret)
+            return;
         await using var source = PostgresSql.Source(_plan, target, PostgresCommands.Leader(target));
         await PostgresLogins.AcceptAsync(_plan, role, logins, source, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
-        PostgresLogins.LogInAsync(_plan, role, login, target, cancellationToken);
+        role.TakenFromSecret ? new PatroniClient(_plan, target).LogInAsync(login, cancellationToken) : PostgresLogins.LogInAsync(_plan, role, login, target, cancellationToken);
 
     // The pooler checks whom it connects to only when every member can show who it is.
     private PostgresPlan Unencrypted => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null } }, _settings);

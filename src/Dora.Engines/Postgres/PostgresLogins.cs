@@ -21,10 +21,10 @@ internal static class PostgresLogins
         .. PostgresOwnLogins.Of(plan),
     ];
 
-    public static IReadOnlyList<StaticRole> Static(PostgresPlan plan) =>
+    public static IReadOnlyList<StaticRole> Static(PostgresPlan plan) => plan.Names.Release.ReadsPasswords ? [] :
     [
-        new(plan.Names.InternalSecret, "members read the passwords of replication and of Patroni when they start"),
-        .. plan.Pooler is { } pooler && !plan.Names.Release.ReadsPasswords ? [new StaticRole(pooler.Secret, "the pooler reads its own password when it starts")] : Array.Empty<StaticRole>(),
+        new(plan.Names.InternalSecret, $"members of stack version {plan.Names.Stack.StackVersion} read the passwords of replication and of Patroni when they start; that of the superuser changes"),
+        .. plan.Pooler is { } pooler ? [new StaticRole(pooler.Secret, $"the pooler of stack version {plan.Names.Stack.StackVersion} reads its own password when it starts")] : Array.Empty<StaticRole>(),
     ];
 
     /// <summary>The roles as they shall be while some of them log in by their second name, or no longer by their own.</summary>
@@ -40,7 +40,7 @@ internal static class PostgresLogins
     /// application's and the servers' own users while their passwords change. Those of other roles are found by what is declared. Pure.
     /// </summary>
     public static IEnumerable<string> Needs(PostgresPlan plan, DeclaredState state, EngineTarget target) => Of(plan)
-        .Where(role => target.Secrets.ContainsKey(role.SecretName))
+        .Where(role => !role.TakenFromSecret && target.Secrets.ContainsKey(role.SecretName))
         .Where(role => target.Logins(role).Any(login =>
             (login.Username == role.Second || ((role.SecretName == plan.Names.AppSecret || PostgresOwnLogins.Is(role)) && target.Accepted?.ContainsKey(role.Id) == true))
             && !state.Roles.Any(found => found.Name == login.Username && found.Login && PostgresSql.IsVerifierOf(login.Username, login.Password, found.Verifier))))

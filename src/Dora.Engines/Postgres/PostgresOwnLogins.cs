@@ -32,8 +32,11 @@ internal static class PostgresOwnLogins
     /// <summary>As whom a member that was primary reads what became of its timeline.</summary>
     public static RotatingRole Rewind(PostgresPlan plan) => Role(plan, PostgresPlan.RewindUser, RewindKey) with { LeastOverlap = PostgresLogins.Mounted };
 
+    /// <summary>As whom the operator comes to Patroni, which has no second user for it.</summary>
+    public static RotatingRole Rest(PostgresPlan plan) => new(plan.Names.InternalSecret, PostgresPlan.RestUser, Key: RestKey) { LeastOverlap = PostgresLogins.Mounted, TakenFromSecret = true };
+
     /// <summary>All that can change in this version of the stack.</summary>
-    public static IReadOnlyList<RotatingRole> Of(PostgresPlan plan) => plan.Names.Release.ReadsPasswords ? [Replication(plan), Rewind(plan), Superuser(plan)] : [Superuser(plan)];
+    public static IReadOnlyList<RotatingRole> Of(PostgresPlan plan) => plan.Names.Release.ReadsPasswords ? [Replication(plan), Rewind(plan), Rest(plan), Superuser(plan)] : [Superuser(plan)];
 
     /// <summary>Whether a role is one of these.</summary>
     public static bool Is(RotatingRole role) => role.Key != RotatingRole.Password;
@@ -42,7 +45,7 @@ internal static class PostgresOwnLogins
     public static IReadOnlyList<CredentialField> Fields(PostgresPlan plan) =>
     [
         new(SuperuserKey), new(ReplicationKey), new(RewindKey), new(RestKey),
-        .. Of(plan).Select(role => new CredentialField(role.UsernameKey, role.Username)),
+        .. Of(plan).Where(role => role.Second is not null).Select(role => new CredentialField(role.UsernameKey, role.Username)),
         .. plan.Names.Release.ReadsPasswords ? [new CredentialField(File, Text, Quoting: CredentialQuoting.Json)] : Array.Empty<CredentialField>(),
     ];
 

@@ -88,6 +88,40 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
         }
     }
 
+    [Fact]
+    public async Task Patroni_takes_its_own_password_from_the_Secret_and_is_reached_all_the_while()
+    {
+        var role = PostgresOwnLogins.Rest(pods.Plan);
+        var patroni = new PatroniClient(pods.Plan, pods.Target);
+        var servers = new RealLogins(role, _ => Task.CompletedTask, login => patroni.LogInAsync(login, Token));
+        var old = pods.Target.Login(role);
+        await using var run = await RotationRun.StartAsync("postgres", servers, old, others: pods.Internal);
+        var taken = 0;
+        await run.RotateAsync(
+            "now",
+            async held =>
+            {
+                // As a command of the operator: with what it reads now, on a member that may know the other one.
+                var target = pods.Target with { Accepted = new Dictionary<string, IReadOnlyList<Login>> { [role.Id] = [.. run.Accepted ?? [held]] } };
+                for (var ordinal = 0; ordinal < PatroniPods.Members; ordinal++)
+                    await new PatroniClient(pods.Plan, target).ReloadAsync(target.Members[ordinal], Token);
+            },
+            async phase =>
+            {
+                await TakeAsync(run);
+                if (phase != RotationPhase.Overlapping)
+                    return;
+                Assert.Equal([LoginAnswer.Refused, LoginAnswer.Refused], (await patroni.LogInAsync(run.Held(), Token)).Select(finding => finding.Answer));
+                for (; taken < PatroniPods.Members; taken++)
+                {
+                    await pods.TellAsync(taken);
+                    await ChildProcess.UntilAsync(() => patroni.LogInAsync(run.Held(), Token), findings => findings[taken].Answer == LoginAnswer.Accepted, TimeSpan.FromSeconds(30), Token);
+                }
+            });
+        Assert.All(await patroni.LogInAsync(old, Token), finding => Assert.Equal(LoginAnswer.Refused, finding.Answer));
+        Assert.All(await patroni.LogInAsync(run.Held(), Token), finding => Assert.Equal(LoginAnswer.Accepted, finding.Answer));
+    }
+
     private Task<RotationRun> StartAsync(RotatingRole role) => RotationRun.StartAsync(
         "postgres",
         new(
