@@ -152,7 +152,7 @@ public sealed class PostgresCluster : IEngineCluster
             .. PatroniAccess.Render(_names),
             Config(_plan, mixed),
             // A container that starts anew in a pod of the older version.
-            .. mixed ? [Config(Unencrypted, mixed: false)] : Array.Empty<Manifest>(),
+            .. mixed ? [Config(Of(StackVersions.V202611), mixed: false)] : Array.Empty<Manifest>(),
             .. PgBackRest.Serves(_plan) ? [PgBackRest.Config(_plan)] : Array.Empty<Manifest>(),
             PostgresServices.Members(_names),
             PostgresServices.Primary(_names),
@@ -199,7 +199,9 @@ public sealed class PostgresCluster : IEngineCluster
         role.TakenFromSecret ? new PatroniClient(_plan, target).LogInAsync(login, cancellationToken) : PostgresLogins.LogInAsync(_plan, role, login, target, cancellationToken);
 
     // The pooler checks whom it connects to only when every member can show who it is.
-    private PostgresPlan Unencrypted => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null } }, _settings);
+    private PostgresPlan Unencrypted => Of(_names.Stack.StackVersion);
+
+    private PostgresPlan Of(string version) => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null, StackVersion = version } }, _settings);
 
     private static Manifest Config(PostgresPlan plan, bool mixed)
     {

@@ -113,8 +113,8 @@ internal static class PostgresOwnLogins
     };
 
     /// <summary>
-    /// Whether replicas come to their primary with a login. One that stands in their Secret by now they may not have read yet; one that
-    /// does not they need not use.
+    /// Whether all replicas come to their primary with a login. One that stands in their Secret by now they may not have read yet; one
+    /// that does not they need not use.
     /// </summary>
     public static async Task<bool> FollowsAsync(PostgresPlan plan, Login login, EngineTarget target, CancellationToken cancellationToken)
     {
@@ -124,9 +124,11 @@ internal static class PostgresOwnLogins
         try
         {
             await using var source = PostgresSql.Source(plan, target, PostgresCommands.Leader(target));
-            await using var others = source.CreateCommand("SELECT count(*) = 0 FROM pg_stat_replication WHERE usename = ANY($1)");
-            others.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. role.Usernames.Where(name => name != login.Username)] });
-            return (bool)(await others.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+            await using var replicas = source.CreateCommand("SELECT count(*) FILTER (WHERE usename = $1 AND state = 'streaming') >= $2 AND count(*) FILTER (WHERE usename = ANY($3)) = 0 FROM pg_stat_replication");
+            replicas.Parameters.Add(new NpgsqlParameter<string> { TypedValue = login.Username });
+            replicas.Parameters.Add(new NpgsqlParameter<long> { TypedValue = target.Members.Count - 1 });
+            replicas.Parameters.Add(new NpgsqlParameter<string[]> { TypedValue = [.. role.Usernames.Where(name => name != login.Username)] });
+            return (bool)(await replicas.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
         }
         catch (Exception exception) when (exception is NpgsqlException or InvalidOperationException or TimeoutException or IOException or CryptographicException)
         {

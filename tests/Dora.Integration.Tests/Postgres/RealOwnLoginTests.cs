@@ -42,8 +42,9 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
         var role = PostgresOwnLogins.Replication(pods.Plan);
         await using var run = await StartAsync(role);
         await using var application = PostgresSql.Source(pods.Plan, pods.Target, pods.Target.Members[cluster.Roles().Primary], PostgresPlan.AppDatabase, new(PostgresPlan.AppUser, PatroniPods.AppPassword));
-        await using var connection = await application.OpenConnectionAsync(Token);
+        var connection = await application.OpenConnectionAsync(Token);
         await SayAsync(connection, "CREATE TABLE IF NOT EXISTS written (id serial)");
+        var read = -1;
         for (var turn = 0; turn < 2; turn++)
         {
             await run.RotateAsync(
@@ -53,8 +54,9 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
                 async phase =>
                 {
                     await TakeAsync(run);
-                    if (phase != RotationPhase.Overlapping)
+                    if (phase != RotationPhase.Overlapping || read == turn)
                         return;
+                    read = turn;
                     // Nobody has read the new one yet: servers must not refuse the old one, however long that is.
                     Assert.All(await PostgresLogins.LogInAsync(pods.Plan, role, run.Held(), pods.Target, Token), finding => Assert.Equal(LoginAnswer.Unknown, finding.Answer));
                     await TellAsync();
@@ -64,6 +66,9 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
             Assert.Empty(health.Needs);
             await MovesOnAsync();
         }
+
+        // Not before: what went wrong above would be hidden by a connection that is in use.
+        await connection.DisposeAsync();
     }
 
     [Fact]
@@ -109,7 +114,7 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
             async phase =>
             {
                 await TakeAsync(run);
-                if (phase != RotationPhase.Overlapping)
+                if (phase != RotationPhase.Overlapping || taken > 0)
                     return;
                 Assert.Equal([LoginAnswer.Refused, LoginAnswer.Refused], (await patroni.LogInAsync(run.Held(), Token)).Select(finding => finding.Answer));
                 for (; taken < PatroniPods.Members; taken++)
@@ -149,8 +154,8 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
             await pods.TellAsync(ordinal);
     }
 
-    private Task<string?> FollowsAsAsync(string username) => ChildProcess.UntilAsync(
-        async () => (string?)await ScalarAsync("SELECT string_agg(usename, ',') FROM pg_stat_replication WHERE state = 'streaming'"), names => names == username, TimeSpan.FromSeconds(60), Token);
+    private Task<object?> FollowsAsAsync(string username) => ChildProcess.UntilAsync(
+        async () => await ScalarAsync("SELECT string_agg(usename, ',') FROM pg_stat_replication WHERE state = 'streaming'"), names => username.Equals(names), TimeSpan.FromSeconds(60), Token);
 
     private async Task MovesOnAsync()
     {
