@@ -100,7 +100,7 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
         var patroni = new PatroniClient(pods.Plan, pods.Target);
         var servers = new RealLogins(role, _ => Task.CompletedTask, login => patroni.LogInAsync(login, Token));
         var old = pods.Target.Login(role);
-        await using var run = await RotationRun.StartAsync("postgres", servers, old, others: pods.Internal);
+        await using var run = await RotationRun.StartAsync("postgres", servers, old, held: pods.Internal);
         var taken = 0;
         await run.RotateAsync(
             "now",
@@ -116,6 +116,9 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
                 await TakeAsync(run);
                 if (phase != RotationPhase.Overlapping || taken > 0)
                     return;
+                // Pods learn of it long after the operator does.
+                var before = run.Logins;
+                await ChildProcess.UntilAsync(() => Task.FromResult(run.Logins), logins => logins >= before + 2, TimeSpan.FromSeconds(60), Token);
                 Assert.Equal([LoginAnswer.Refused, LoginAnswer.Refused], (await patroni.LogInAsync(run.Held(), Token)).Select(finding => finding.Answer));
                 for (; taken < PatroniPods.Members; taken++)
                 {
@@ -140,7 +143,7 @@ public sealed class RealOwnLoginTests(EncryptedPods cluster) : IClassFixture<Enc
             },
             login => PostgresLogins.LogInAsync(pods.Plan, role, login, pods.Target, Token)),
         pods.Target.Login(role),
-        others: pods.Internal);
+        held: pods.Internal);
 
     private Task TakeAsync(RotationRun run)
     {

@@ -44,12 +44,14 @@ internal sealed class RotationRun : IAsyncDisposable
     /// <param name="servers">Its servers.</param>
     /// <param name="first">The login that they know.</param>
     /// <param name="settings">The engine's settings.</param>
-    /// <param name="others">What else the Secret holds.</param>
-    public static async Task<RotationRun> StartAsync(string engine, RealLogins servers, Login first, string settings = "{}", IReadOnlyDictionary<string, string>? others = null)
+    /// <param name="held">What else the Secret holds.</param>
+    public static async Task<RotationRun> StartAsync(string engine, RealLogins servers, Login first, string settings = "{}", IReadOnlyDictionary<string, string>? held = null)
     {
         var run = new RotationRun(await InMemoryApiServer.StartAsync(new(NamespacesExistByThemselves: true)), engine, settings, servers);
-        var data = new JsonObject((others ?? new Dictionary<string, string>()).Select(field => KeyValuePair.Create(field.Key, (JsonNode?)Base64(field.Value))));
-        (data[servers.Role.UsernameKey], data[servers.Role.Key]) = (Base64(first.Username), Base64(first.Password));
+        // What else is in the Secret stays as it is.
+        servers.Inner = EngineCatalogue.Find(engine)!.Bind(StackPlanner.Context(run._stack, new(), new()), run._stack.Spec.Engines[engine]);
+        var others = servers.Inner.Credentials().Where(request => request.SecretName == servers.Role.SecretName).SelectMany(VaultPlace.Keys).Where(key => key != servers.Role.Key);
+        var data = new JsonObject((held ?? others.ToDictionary(key => key, key => $"other-{key}")).Select(field => KeyValuePair.Create(field.Key, (JsonNode?)Base64(field.Value)))) { [servers.Role.UsernameKey] = Base64(first.Username), [servers.Role.Key] = Base64(first.Password) };
         run._server.Create(KubeTypes.Secrets.Resource, "compliance", JsonNode.Parse(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Secret", ["metadata"] = new JsonObject { ["name"] = servers.Role.SecretName, ["namespace"] = "compliance" }, ["data"] = data }.ToJsonString())!.AsObject());
         return run;
     }
@@ -72,8 +74,8 @@ internal sealed class RotationRun : IAsyncDisposable
     /// <summary>What a probe is given now.</summary>
     public EngineTarget Over(EngineTarget target) => target with
     {
-        Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(target.Secrets) { [_servers.Role.SecretName] = new Dictionary<string, string> { ["username"] = Held().Username, ["password"] = Held().Password } },
-        Accepted = Accepted is null ? null : new Dictionary<string, IReadOnlyList<Login>> { [_servers.Role.SecretName] = Accepted },
+        Secrets = new Dictionary<string, IReadOnlyDictionary<string, string>>(target.Secrets) { [_servers.Role.SecretName] = new Dictionary<string, string>(target.Secrets.GetValueOrDefault(_servers.Role.SecretName) ?? new Dictionary<string, string>()) { [_servers.Role.UsernameKey] = Held().Username, [_servers.Role.Key] = Held().Password } },
+        Accepted = Accepted is null ? null : new Dictionary<string, IReadOnlyList<Login>> { [_servers.Role.Id] = Accepted },
     };
 
     /// <summary>One whole change; answers the login before it.</summary>
@@ -159,7 +161,6 @@ internal sealed class RotationRun : IAsyncDisposable
         var observed = StackObservation.Nowhere(_stack, new()) with { Now = _clock.GetUtcNow(), Credentials = await credentials.ReadAsync(_stack, names, isNew: false, TestContext.Current.CancellationToken) };
         var health = new EngineHealth(EngineVerdict.Healthy, [new("payments-0", MemberRole.Primary, true)], null, null, "", []);
         var engine = EngineCatalogue.Find(_engine)!;
-        _servers.Inner ??= engine.Bind(StackPlanner.Context(_stack, new(), new()), _stack.Spec.Engines[_engine]);
         return (observed, new(engine, _servers, new(Health: health, Workload: new(new("payments")))));
     }
 

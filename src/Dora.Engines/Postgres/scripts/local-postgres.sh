@@ -56,7 +56,7 @@ set_passwords() {
 \getenv application APP_PASSWORD
 SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['standby', 'rewind', 'app', :'replicator', :'rewinder']) name WHERE to_regrole(quote_ident(name)) IS NULL GROUP BY name
 \gexec
-SELECT format('ALTER ROLE %I NOLOGIN PASSWORD NULL', rolname) FROM pg_roles WHERE rolname IN ('standby', 'rewind', 'app') OR (rolname LIKE '%.b' AND to_regrole(quote_ident(left(rolname, -2))) IS NOT NULL)
+SELECT format('ALTER ROLE %I NOSUPERUSER NOLOGIN PASSWORD NULL', rolname) FROM pg_roles WHERE rolname IN ('standby', 'rewind', 'app') OR (rolname LIKE '%.b' AND to_regrole(quote_ident(left(rolname, -2))) IS NOT NULL)
 \gexec
 ALTER ROLE postgres WITH LOGIN SUPERUSER PASSWORD :'superuser';
 ALTER ROLE :"replicator" WITH LOGIN REPLICATION PASSWORD :'replication';
