@@ -1,7 +1,6 @@
 using Dora.Api;
 using Dora.Engines.Postgres;
 using Dora.Engines.Rendering;
-using Dora.Kubernetes.Model;
 
 namespace Dora.Engines.Tests.Postgres;
 
@@ -99,7 +98,11 @@ public sealed class PostgresOwnLoginTests
         {
             [Internal] = new Dictionary<string, string>
             {
-                ["superuser-username"] = username, ["superuser-password"] = password, ["replication-password"] = "r", ["rewind-password"] = "w", ["restapi-password"] = "a",
+                ["superuser-username"] = username,
+                ["superuser-password"] = password,
+                ["replication-password"] = "r",
+                ["rewind-password"] = "w",
+                ["restapi-password"] = "a",
             },
         },
         Accepted: accepted.Length == 0 ? null : new Dictionary<string, IReadOnlyList<Login>> { [_superuser.Id] = accepted });

@@ -1,6 +1,5 @@
 using Dora.Engines;
 using Dora.Operator.Credentials;
-using Xunit;
 
 namespace Dora.Operator.Tests.Credentials;
 
