@@ -15,6 +15,12 @@ public sealed record RotatingRole(string SecretName, string Username, string? Se
     /// <summary>How long both passwords are accepted at least, whatever is asked: who reads it from a mounted file learns late of another one.</summary>
     public TimeSpan LeastOverlap { get; init; }
 
+    /// <summary>
+    /// Whether servers take the password from the Secret by themselves, and know one at a time. Then nobody but the operator may use it,
+    /// who comes with either until all have the new one.
+    /// </summary>
+    public bool TakenFromSecret { get; init; }
+
     /// <summary>Key of the user's name, where two users take turns.</summary>
     public string UsernameKey => Key == Password ? CredentialRequest.Username : $"{(Key.EndsWith("-password", StringComparison.Ordinal) ? Key[..^9] : Key)}{CredentialRequest.UsernameSuffix}";
 

@@ -62,6 +62,28 @@ internal sealed class PatroniClient(PostgresPlan plan, EngineTarget target)
         SendAsync(HttpMethod.Post, member, "reload", [], cancellationToken);
 
     /// <summary>
+    /// What each member says to a password. It is asked to change nothing in its configuration, which it refuses as such (400), but to
+    /// nobody that it does not know (401).
+    /// </summary>
+    public Task<IReadOnlyList<LoginFinding>> LogInAsync(Login login, CancellationToken cancellationToken) => MemberPoll.AskAsync<LoginFinding>(target.Members, async (member, token) =>
+    {
+        try
+        {
+            using var response = await SendAsync(HttpMethod.Patch, member, "config", [], [login], token).ConfigureAwait(false);
+            return new(member.Name, response.StatusCode switch
+            {
+                HttpStatusCode.Unauthorized => LoginAnswer.Refused,
+                HttpStatusCode.BadRequest => LoginAnswer.Accepted,
+                _ => LoginAnswer.Unknown,
+            });
+        }
+        catch (Exception exception) when (IsNoAnswer(exception, token) || exception is OperationCanceledException)
+        {
+            return new(member.Name, LoginAnswer.Unknown);
+        }
+    }, TimeProvider.System, cancellationToken);
+
+    /// <summary>
     /// Has a replica throw away its data and copy the leader's. False while it is busy with something else: what it does, such as
     /// pg_rewind, is not cut short. On the leader, and without one, Patroni refuses.
     /// </summary>
@@ -80,16 +102,29 @@ internal sealed class PatroniClient(PostgresPlan plan, EngineTarget target)
 
     private async Task SendAsync(HttpMethod method, MemberPod member, string path, JsonObject body, CancellationToken cancellationToken)
     {
-        using var request = Request(method, member, path);
-        request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
-        var password = target.Credential(plan.Names.InternalSecret, "restapi-password");
-        request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{PostgresPlan.RestUser}:{password}")));
-        using var response = await Http(member).SendAsync(request, cancellationToken).ConfigureAwait(false);
+        using var response = await SendAsync(method, member, path, body, target.Logins(PostgresOwnLogins.Rest(plan)), cancellationToken).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode)
         {
             var answer = await response.Content.ReadAsStringAsync(cancellationToken).ConfigureAwait(false);
             throw new HttpRequestException($"Patroni refused {method} /{path} with {(int)response.StatusCode}: {answer[..Math.Min(answer.Length, 300)]}", null, response.StatusCode);
         }
+    }
+
+    // Comes with another password where one is refused: Patroni knows one, and takes up the next one on its own turn.
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, MemberPod member, string path, JsonObject body, IReadOnlyList<Login> logins, CancellationToken cancellationToken)
+    {
+        foreach (var login in logins)
+        {
+            using var request = Request(method, member, path);
+            request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
+            request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{login.Username}:{login.Password}")));
+            var response = await Http(member).SendAsync(request, cancellationToken).ConfigureAwait(false);
+            if (response.StatusCode != HttpStatusCode.Unauthorized || login == logins[^1])
+                return response;
+            response.Dispose();
+        }
+
+        throw new InvalidOperationException("there is no password for Patroni");
     }
 
     private async Task<HttpResponseMessage> GetAsync(MemberPod member, string path, CancellationToken cancellationToken)

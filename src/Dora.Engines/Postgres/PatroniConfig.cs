@@ -5,7 +5,7 @@ using Dora.Kubernetes.Model;
 
 namespace Dora.Engines.Postgres;
 
-/// <summary>patroni.yml and the dynamic configuration. Passwords come from the environment, never from here.</summary>
+/// <summary>patroni.yml and the dynamic configuration. Passwords come from a file beside it or from the environment, never from here.</summary>
 internal static class PatroniConfig
 {
     public const string ScopeLabel = "dora-operator.io/cluster";
@@ -75,7 +75,7 @@ internal static class PatroniConfig
                 ["pgpass"] = "/tmp/pgpass",
                 ["use_unix_socket"] = true,
                 ["parameters"] = new JsonObject { ["unix_socket_directories"] = "/run/postgresql" },
-                ["pg_hba"] = HostRules(),
+                ["pg_hba"] = HostRules(plan),
                 // A new replica need not wait for the primary's next spread checkpoint.
                 ["create_replica_methods"] = new JsonArray("basebackup"),
                 ["basebackup"] = new JsonArray(new JsonObject { ["checkpoint"] = "fast" }),
@@ -151,9 +151,9 @@ internal static class PatroniConfig
         return parameters;
     }
 
-    private static JsonArray HostRules() => new(
+    private static JsonArray HostRules(PostgresPlan plan) => new(
         "local all all peer",
-        $"host replication {PostgresPlan.ReplicationUser} all scram-sha-256",
+        PostgresOwnLogins.HostRule(plan, "host"),
         "host replication all all reject",
         "host all all all scram-sha-256");
 }

@@ -43,7 +43,7 @@ internal static class PatroniTls
         parameters["ssl_key_file"] = PostgresTls.Key;
         parameters["ssl_min_protocol_version"] = PostgresTls.MinimumName(plan);
         parameters[Mark] = mixed ? "unchecked" : Checked;
-        server["pg_hba"] = HostRules();
+        server["pg_hba"] = HostRules(plan);
     }
 
     /// <summary>
@@ -61,11 +61,11 @@ internal static class PatroniTls
 
         """;
 
-    private static JsonArray HostRules() => new(
+    private static JsonArray HostRules(PostgresPlan plan) => new(
         "local all all peer",
         "hostnossl all all all reject",
         "hostnossl replication all all reject",
-        $"hostssl replication {PostgresPlan.ReplicationUser} all scram-sha-256",
+        PostgresOwnLogins.HostRule(plan, "hostssl"),
         "hostssl replication all all reject",
         "hostssl all all all scram-sha-256");
 }

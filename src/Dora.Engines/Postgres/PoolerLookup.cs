@@ -15,7 +15,7 @@ internal static class PoolerLookup
         CREATE OR REPLACE FUNCTION pooler.user_lookup(wanted text, OUT uname text, OUT phash text) RETURNS SETOF record
         LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
           SELECT rolname::text, rolpassword FROM pg_catalog.pg_authid
-          WHERE rolname = wanted AND rolcanlogin AND NOT rolsuper AND NOT rolreplication AND rolname NOT IN ('pooler', 'rewind')
+          WHERE rolname = wanted AND rolcanlogin AND NOT rolsuper AND NOT rolreplication AND rolname NOT IN ('pooler', 'pooler.b', 'rewind', 'rewind.b')
             AND (rolvaliduntil IS NULL OR rolvaliduntil > now())
         $function$
         """;

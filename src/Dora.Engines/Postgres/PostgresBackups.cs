@@ -144,12 +144,18 @@ internal static class PostgresBackups
 
     private static EnvVar[] Passwords(PostgresPlan plan) =>
     [
-        PodDefaults.FromSecret("SUPERUSER_PASSWORD", plan.Names.InternalSecret, "superuser-password"),
-        PodDefaults.FromSecret("REPLICATION_PASSWORD", plan.Names.InternalSecret, "replication-password"),
-        PodDefaults.FromSecret("REWIND_PASSWORD", plan.Names.InternalSecret, "rewind-password"),
+        PodDefaults.FromSecret("SUPERUSER_PASSWORD", plan.Names.InternalSecret, PostgresOwnLogins.SuperuserKey),
+        .. Names(plan, PostgresOwnLogins.Replication(plan), "REPLICATION_USERNAME"),
+        PodDefaults.FromSecret("REPLICATION_PASSWORD", plan.Names.InternalSecret, PostgresOwnLogins.ReplicationKey),
+        .. Names(plan, PostgresOwnLogins.Rewind(plan), "REWIND_USERNAME"),
+        PodDefaults.FromSecret("REWIND_PASSWORD", plan.Names.InternalSecret, PostgresOwnLogins.RewindKey),
         PodDefaults.FromSecret("APP_USERNAME", plan.Names.AppSecret, "username"),
         PodDefaults.FromSecret("APP_PASSWORD", plan.Names.AppSecret, "password"),
     ];
+
+    // Where two take turns; else it is the first.
+    private static EnvVar[] Names(PostgresPlan plan, RotatingRole role, string variable) =>
+        plan.Names.Release.ReadsPasswords ? [PodDefaults.FromSecret(variable, role.SecretName, role.UsernameKey)] : [];
 
     // Long enough for each rule: a chain of increments goes as a whole, so that more stays than the rules ask for.
     private static int Days(BackupKeep keep) => new[] { (keep.Hourly + 23) / 24, keep.Daily, keep.Weekly * 7, keep.Monthly * 31, keep.Yearly * 366 }.Max();

@@ -56,8 +56,10 @@ internal static class PostgresCommands
                 await DeclareAsync(plan, command, target, database => PostgresSql.Source(plan, target, primary, database), cancellationToken).ConfigureAwait(false);
                 break;
             case PostgresNeeds.SetLogins when PostgresLogins.Of(plan).FirstOrDefault(role => role.Username == command.Subject) is { } role:
-                await using (var opened = PostgresSql.Source(plan, target, Leader(target)))
-                    await PostgresLogins.AcceptAsync(plan, role, target.Logins(role.SecretName, role.Username), opened, cancellationToken).ConfigureAwait(false);
+                var door = Leader(target);
+                var entry = await PostgresOwnLogins.EntryAsync(plan, target, login => PostgresSql.Source(plan, target, door, login: login), cancellationToken).ConfigureAwait(false);
+                await using (var opened = PostgresSql.Source(plan, target, door, login: entry))
+                    await PostgresLogins.AcceptAsync(plan, role, target.Logins(role), opened, cancellationToken).ConfigureAwait(false);
                 break;
             case PostgresRepair.Reinitialize:
                 await ReinitializeAsync(patroni, Leader(target), target, command.Subject, cancellationToken).ConfigureAwait(false);

@@ -93,10 +93,7 @@ public sealed class PostgresCluster : IEngineCluster
     /// <inheritdoc/>
     public IReadOnlyList<CredentialRequest> Credentials() =>
     [
-        new(_names.InternalSecret,
-        [
-            new("superuser-password"), new("replication-password"), new("rewind-password"), new("restapi-password"),
-        ]),
+        new(_names.InternalSecret, PostgresOwnLogins.Fields(_plan)),
         new(_names.AppSecret,
         [
             new("password"),
@@ -114,8 +111,7 @@ public sealed class PostgresCluster : IEngineCluster
             new("username", role.Name),
             new("host", _names.Domain(_names.Cluster)),
             new("port", PostgresPlan.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)),
-            // PgBouncer can log in only with the password itself, and reads it in this form.
-            .. role.Name == PostgresPlan.PoolerUser ? [new CredentialField("userlist.txt", $"\"{role.Name}\" \"{{password}}\"\n", Quoting: CredentialQuoting.Doubled)] : Array.Empty<CredentialField>(),
+            .. role.Name == PostgresPlan.PoolerUser ? PostgresPooler.Fields(_plan) : [],
         ], Renewable: true)),
     ];
 
@@ -156,7 +152,7 @@ public sealed class PostgresCluster : IEngineCluster
             .. PatroniAccess.Render(_names),
             Config(_plan, mixed),
             // A container that starts anew in a pod of the older version.
-            .. mixed ? [Config(Unencrypted, mixed: false)] : Array.Empty<Manifest>(),
+            .. mixed ? [Config(Of(StackVersions.V202611), mixed: false)] : Array.Empty<Manifest>(),
             .. PgBackRest.Serves(_plan) ? [PgBackRest.Config(_plan)] : Array.Empty<Manifest>(),
             PostgresServices.Members(_names),
             PostgresServices.Primary(_names),
@@ -191,16 +187,21 @@ public sealed class PostgresCluster : IEngineCluster
     /// <inheritdoc/>
     public async Task AcceptAsync(RotatingRole role, IReadOnlyList<Login> logins, EngineTarget target, CancellationToken cancellationToken)
     {
+        // Members read their Secret's file by themselves.
+        if (role.TakenFromSecret)
+            return;
         await using var source = PostgresSql.Source(_plan, target, PostgresCommands.Leader(target));
         await PostgresLogins.AcceptAsync(_plan, role, logins, source, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public Task<IReadOnlyList<LoginFinding>> LogInAsync(RotatingRole role, Login login, EngineTarget target, CancellationToken cancellationToken) =>
-        PostgresLogins.LogInAsync(_plan, login, target, cancellationToken);
+        role.TakenFromSecret ? new PatroniClient(_plan, target).LogInAsync(login, cancellationToken) : PostgresLogins.LogInAsync(_plan, role, login, target, cancellationToken);
 
     // The pooler checks whom it connects to only when every member can show who it is.
-    private PostgresPlan Unencrypted => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null } }, _settings);
+    private PostgresPlan Unencrypted => Of(_names.Stack.StackVersion);
+
+    private PostgresPlan Of(string version) => PostgresPlan.Of(_names with { Stack = _names.Stack with { Tls = null, StackVersion = version } }, _settings);
 
     private static Manifest Config(PostgresPlan plan, bool mixed)
     {

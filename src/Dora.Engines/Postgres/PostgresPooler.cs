@@ -9,15 +9,26 @@ internal static class PostgresPooler
 {
     public const int Port = 6432;
 
+    /// <summary>Key of the pooler's Secret, and file: as whom it looks up who may log in.</summary>
+    public const string LookupUser = "auth-user.ini";
+
+    /// <summary>Key of the pooler's Secret, and file: the password to that.</summary>
+    public const string LookupPassword = "userlist.txt";
+
+    private const string Program = "/usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini";
+    private const string Secrets = "/etc/pgbouncer-auth";
+
+    // What only its own Secret holds; it reads one after the other, and both again should they change in between.
+    private static readonly string[] _files = [$"{Secrets}/{LookupUser}", $"{Secrets}/{LookupPassword}"];
+
     /// <summary>
-    /// PgBouncer as the first process, and beside it who has it read its own password again when the mounted Secret changes: by itself
-    /// it would go on with the old one. Users' passwords it asks the server for.
+    /// PgBouncer as the first process, and beside it who has it read its own name and password again when the mounted Secret changes: by
+    /// itself it would go on with the old ones. Users' passwords it asks the server for.
     /// </summary>
-    public const string Run =
-        "file=/etc/pgbouncer-auth/userlist.txt; seen=$(cksum <$file); (while sleep 10; do now=$(cksum <$file); [ \"$now\" = \"$seen\" ] || { seen=$now; kill -HUP $$; }; done) & exec /usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini";
+    public static string Run { get; } = PostgresTls.Watch(Program, _files);
 
     /// <summary>The same for its certificate too.</summary>
-    public static string RunEncrypted { get; } = PostgresTls.Start("/usr/sbin/pgbouncer /etc/pgbouncer/pgbouncer.ini", "/etc/pgbouncer-auth/userlist.txt");
+    public static string RunEncrypted { get; } = PostgresTls.Start(Program, _files);
 
     // New clients are led elsewhere first; then running transactions end, and the process with them (PgBouncer documentation, SIGINT).
     private const string Drain = "sleep 5; kill -INT 1; while kill -0 1; do sleep 1; done";
@@ -49,10 +60,10 @@ internal static class PostgresPooler
                 RevisionHistoryLimit: 5)));
     }
 
-    /// <summary>pgbouncer.ini; the password of the look-up is mounted from its Secret.</summary>
+    /// <summary>pgbouncer.ini; name and password of the look-up are mounted from its Secret.</summary>
     public static string Config(PostgresPlan plan, PoolerPlan pooler)
     {
-        var databases = plan.Databases.Select(database => $"{database.Name} = host={plan.Names.Domain(plan.Names.Cluster)} port={PostgresPlan.Port} auth_user={PostgresPlan.PoolerUser}\n");
+        var databases = plan.Databases.Select(database => $"{database.Name} = host={plan.Names.Domain(plan.Names.Cluster)} port={PostgresPlan.Port}{(plan.Names.Release.ReadsPasswords ? "" : $" auth_user={PostgresPlan.PoolerUser}")}\n");
         return $"""
             [databases]
             {string.Concat(databases)}
@@ -61,8 +72,8 @@ internal static class PostgresPooler
             listen_port = {Port}
             unix_socket_dir =
             auth_type = scram-sha-256
-            auth_file = /etc/pgbouncer-auth/userlist.txt
-            auth_query = SELECT uname, phash FROM pooler.user_lookup($1)
+            auth_file = {Secrets}/{LookupPassword}
+            {(plan.Names.Release.ReadsPasswords ? $"%include {Secrets}/{LookupUser}\n" : "")}auth_query = SELECT uname, phash FROM pooler.user_lookup($1)
             pool_mode = transaction
             default_pool_size = {pooler.PoolSize}
             max_db_connections = {pooler.PoolSize}
@@ -93,10 +104,17 @@ internal static class PostgresPooler
             """;
     }
 
+    /// <summary>Keys of its Secret that its pods mount: PgBouncer can log in only with the password itself, and reads it in this form.</summary>
+    public static IReadOnlyList<CredentialField> Fields(PostgresPlan plan) =>
+    [
+        .. plan.Names.Release.ReadsPasswords ? [new CredentialField(LookupUser, "auth_user = {username}\n")] : Array.Empty<CredentialField>(),
+        new(LookupPassword, "\"{username}\" \"{password}\"\n", Quoting: CredentialQuoting.Doubled),
+    ];
+
     private static string[] Command(PostgresPlan plan) =>
         plan.Names.Encrypted ? ["/bin/sh", "-c", RunEncrypted]
-        : plan.Names.Release.PoolerReload ? ["/bin/sh", "-c", Run]
-        : ["/usr/sbin/pgbouncer", "/etc/pgbouncer/pgbouncer.ini"];
+        : plan.Names.Release.ReadsPasswords ? ["/bin/sh", "-c", Run]
+        : Program.Split(' ');
 
     private static PodSpec Pod(PostgresPlan plan, PoolerPlan pooler) => new(
         Containers:
@@ -108,7 +126,7 @@ internal static class PostgresPooler
                 Command: Command(plan),
                 Ports: [new(Port, "pgbouncer", "TCP")],
                 Resources: PodDefaults.Resources(new("100m", "128Mi")),
-                VolumeMounts: [new("config", "/etc/pgbouncer", ReadOnly: true), new("auth", "/etc/pgbouncer-auth", ReadOnly: true), .. plan.Names.Encrypted ? [PostgresTls.Mount] : Array.Empty<VolumeMount>()],
+                VolumeMounts: [new("config", "/etc/pgbouncer", ReadOnly: true), new("auth", Secrets, ReadOnly: true), .. plan.Names.Encrypted ? [PostgresTls.Mount] : Array.Empty<VolumeMount>()],
                 ReadinessProbe: new(TcpSocket: new(Port), PeriodSeconds: 5, TimeoutSeconds: 3, FailureThreshold: 2),
                 LivenessProbe: new(TcpSocket: new(Port), PeriodSeconds: 10, TimeoutSeconds: 5, FailureThreshold: 3),
                 Lifecycle: new(PreStop: new(Exec: new(["/bin/sh", "-c", Drain]))),
@@ -118,7 +136,7 @@ internal static class PostgresPooler
         Volumes:
         [
             new("config", ConfigMap: new(pooler.Names.Cluster)),
-            new("auth", Secret: new(pooler.Secret, Items: [new("userlist.txt", "userlist.txt")])),
+            new("auth", Secret: new(pooler.Secret, Items: [.. Fields(plan).Select(field => new KeyToPath(field.Key, field.Key))])),
             .. plan.Names.Encrypted ? [PostgresTls.Volume(pooler.Names.CertificateSecret)] : Array.Empty<Volume>(),
         ],
         AutomountServiceAccountToken: false,

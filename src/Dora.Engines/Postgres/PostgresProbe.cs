@@ -26,6 +26,8 @@ internal static class PostgresProbe
         health = health with { Members = [.. health.Members.Select(member => loaded?.GetValueOrDefault(member.Pod).DataBytes is { } bytes ? member with { Volume = new(bytes) } : member)] };
         if (sql?.Declared is { } declared)
             health = PostgresLogins.Complete(plan, health, declared, target);
+        if (sql?.Entry is not null)
+            health = PostgresOwnLogins.Enter(health);
         var paused = (bool?)configuration?["pause"] == true;
         return PostgresRepair.Complete(health, answers, sql, paused, target, TimeProvider.System.GetUtcNow());
     }

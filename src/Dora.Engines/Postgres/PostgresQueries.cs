@@ -10,20 +10,32 @@ internal static class PostgresQueries
     /// <summary>Findings; a server that does not answer, or refuses the password, is one.</summary>
     public static async Task<SqlFindings> AskAsync(PostgresPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
     {
+        var findings = await AskAsync(plan, target, member, null, cancellationToken).ConfigureAwait(false);
+        foreach (var entry in findings.Refused ? PostgresOwnLogins.Entries(plan, target) : [])
+        {
+            if (await AskAsync(plan, target, member, entry, cancellationToken).ConfigureAwait(false) is { Refused: false } found)
+                return found with { Entry = entry };
+        }
+
+        return findings;
+    }
+
+    private static async Task<SqlFindings> AskAsync(PostgresPlan plan, EngineTarget target, MemberPod member, Login? login, CancellationToken cancellationToken)
+    {
         try
         {
-            await using var source = PostgresSql.Source(plan, target, member);
+            await using var source = PostgresSql.Source(plan, target, member, login: login);
             var findings = await AskAsync(plan, source, cancellationToken).ConfigureAwait(false);
             if (findings.Problem is null && PgBackRest.Serves(plan))
                 findings = findings with { Archiver = await PostgresArchive.AskAsync(source, cancellationToken).ConfigureAwait(false) };
             // Databases may belong to the application's role.
             return findings is { Problem: null, AppDatabase: true }
-                ? findings with { Declared = await PostgresRoles.StateAsync(plan, source, database => PostgresSql.Source(plan, target, member, database), cancellationToken).ConfigureAwait(false) }
+                ? findings with { Declared = await PostgresRoles.StateAsync(plan, source, database => PostgresSql.Source(plan, target, member, database, login), cancellationToken).ConfigureAwait(false) }
                 : findings;
         }
         catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
         {
-            return new(0, true, $"the operator's password is refused; Secret {plan.Names.InternalSecret} does not belong to these volumes");
+            return new(0, true, $"the operator's password is refused; Secret {plan.Names.InternalSecret} does not belong to these volumes", Refused: true);
         }
         catch (NpgsqlException exception) when (exception.InnerException is AuthenticationException)
         {
@@ -108,4 +120,6 @@ internal readonly record struct LoadedMarks(string? Parameters, string? Peers, l
 /// <param name="Declared">Roles and databases; null: not asked.</param>
 /// <param name="OldestWal">Where the WAL begins that the primary still has.</param>
 /// <param name="Archiver">What it says of archiving; null: not asked, or it does not archive yet.</param>
-internal sealed record SqlFindings(int Connections, bool AppDatabase, string? Problem, IReadOnlyList<ParameterFacts>? Parameters = null, DeclaredState? Declared = null, long? OldestWal = null, ArchiverState? Archiver = null);
+/// <param name="Refused">Whether it refused the operator.</param>
+/// <param name="Entry">The login that it let the operator in with; null: the one in the Secret.</param>
+internal sealed record SqlFindings(int Connections, bool AppDatabase, string? Problem, IReadOnlyList<ParameterFacts>? Parameters = null, DeclaredState? Declared = null, long? OldestWal = null, ArchiverState? Archiver = null, bool Refused = false, Login? Entry = null);

@@ -32,7 +32,7 @@ internal static class PostgresSql
     /// <param name="login">As whom; null: the superuser.</param>
     internal static NpgsqlDataSource Source(PostgresPlan plan, EngineTarget target, string address, int port, string database = "postgres", string? host = null, Login? login = null)
     {
-        var builder = new NpgsqlSlimDataSourceBuilder(ConnectionString(plan, target, address, port, database, host is not null, login)).EnableArrays();
+        var builder = new NpgsqlSlimDataSourceBuilder(ConnectionString(login ?? target.Login(PostgresOwnLogins.Superuser(plan)), address, port, database, host is not null)).EnableArrays();
         if (host is null)
             return builder.Build();
         var trust = target.Trust(plan.Names.CertificateSecret);
@@ -43,12 +43,12 @@ internal static class PostgresSql
         }).Build();
     }
 
-    private static string ConnectionString(PostgresPlan plan, EngineTarget target, string address, int port, string database, bool encrypted, Login? login) => new NpgsqlConnectionStringBuilder
+    private static string ConnectionString(Login login, string address, int port, string database, bool encrypted) => new NpgsqlConnectionStringBuilder
     {
         Host = address,
         Port = port,
-        Username = login?.Username ?? PostgresPlan.Superuser,
-        Password = login?.Password ?? target.Credential(plan.Names.InternalSecret, "superuser-password"),
+        Username = login.Username,
+        Password = login.Password,
         Database = database,
         ApplicationName = "dora-operator",
         Timeout = 3,

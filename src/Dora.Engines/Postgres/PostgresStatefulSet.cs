@@ -6,7 +6,11 @@ namespace Dora.Engines.Postgres;
 /// <summary>The StatefulSet whose pods run Patroni, which runs PostgreSQL.</summary>
 internal static class PostgresStatefulSet
 {
-    private const string Patroni = "/usr/bin/patroni /etc/patroni/patroni.yml";
+    private const string Patroni = "/usr/bin/patroni";
+    private const string Folder = "/etc/patroni";
+
+    // As certificates' keys.
+    private const int ReadByGroup = 0b100_100_000;
 
     public static Manifest Render(PostgresPlan plan, int replicas)
     {
@@ -40,6 +44,7 @@ internal static class PostgresStatefulSet
             Volumes:
             [
                 new("config", ConfigMap: new(Config(names))),
+                .. names.Release.ReadsPasswords ? [new Volume("patroni", Projected: new([new(ConfigMap: new(Config(names))), new(Secret: new(names.InternalSecret, [new(PostgresOwnLogins.File, PostgresOwnLogins.File)]))], ReadByGroup))] : Array.Empty<Volume>(),
                 .. names.Encrypted ? [PostgresTls.Volume(names.CertificateSecret)] : Array.Empty<Volume>(),
                 .. PgBackRest.Serves(plan) ? PgBackRest.Volumes(plan) : [],
                 PodDefaults.Scratch("tmp"),
@@ -57,14 +62,14 @@ internal static class PostgresStatefulSet
         Name: "postgres",
         Image: plan.Pods.Image("postgres", plan.Version),
         ImagePullPolicy: plan.Names.Stack.Images.PullPolicy,
-        Command: plan.Names.Encrypted ? ["/bin/sh", "-c", PostgresTls.Start(Patroni)] : Patroni.Split(' '),
+        Command: Command(plan),
         Env: Environment(plan.Names),
         Ports: [new(PostgresPlan.Port, "postgresql", "TCP"), new(PostgresPlan.RestPort, "patroni", "TCP")],
         Resources: PodDefaults.Resources(plan.Resources),
         VolumeMounts:
         [
             new("data", "/pgdata"),
-            new("config", "/etc/patroni", ReadOnly: true),
+            new(plan.Names.Release.ReadsPasswords ? "patroni" : "config", Folder, ReadOnly: true),
             .. plan.Names.Encrypted ? [PostgresTls.Mount] : Array.Empty<VolumeMount>(),
             .. PgBackRest.Serves(plan) ? PgBackRest.Mounts(plan) : [],
             new("tmp", "/tmp"),
@@ -81,6 +86,12 @@ internal static class PostgresStatefulSet
     private static Probe Rest(PostgresPlan plan, string path, int period, int failures) =>
         new(HttpGet: new(path, PostgresPlan.RestPort, plan.Names.Encrypted ? "HTTPS" : null), PeriodSeconds: period, TimeoutSeconds: 5, FailureThreshold: failures);
 
+    // Of a folder it reads all files, and takes what they say together (Patroni documentation, "Patroni configuration").
+    private static string[] Command(PostgresPlan plan) =>
+        !plan.Names.Release.ReadsPasswords ? [Patroni, $"{Folder}/patroni.yml"]
+        : plan.Names.Encrypted ? ["/bin/sh", "-c", PostgresTls.Start($"{Patroni} {Folder}", $"{Folder}/{PostgresOwnLogins.File}")]
+        : ["/bin/sh", "-c", PostgresTls.Watch($"{Patroni} {Folder}", $"{Folder}/{PostgresOwnLogins.File}")];
+
     private static List<EnvVar> Environment(EngineNames names) =>
     [
         // libpq looks for certificates under HOME, which must be readable by the server's uid.
@@ -90,15 +101,21 @@ internal static class PostgresStatefulSet
         PodDefaults.FromField("PATRONI_KUBERNETES_POD_IP", "status.podIP"),
         new("PATRONI_POSTGRESQL_CONNECT_ADDRESS", $"{Host(names)}:{PostgresPlan.Port}"),
         new("PATRONI_RESTAPI_CONNECT_ADDRESS", $"{Host(names)}:{PostgresPlan.RestPort}"),
-        new("PATRONI_RESTAPI_USERNAME", PostgresPlan.RestUser),
-        PodDefaults.FromSecret("PATRONI_RESTAPI_PASSWORD", names.InternalSecret, "restapi-password"),
-        new("PATRONI_SUPERUSER_USERNAME", PostgresPlan.Superuser),
-        PodDefaults.FromSecret("PATRONI_SUPERUSER_PASSWORD", names.InternalSecret, "superuser-password"),
-        new("PATRONI_REPLICATION_USERNAME", PostgresPlan.ReplicationUser),
-        PodDefaults.FromSecret("PATRONI_REPLICATION_PASSWORD", names.InternalSecret, "replication-password"),
-        new("PATRONI_REWIND_USERNAME", PostgresPlan.RewindUser),
-        PodDefaults.FromSecret("PATRONI_REWIND_PASSWORD", names.InternalSecret, "rewind-password"),
+        .. names.Release.ReadsPasswords ? [] : Passwords(names),
         .. names.Encrypted ? [new("OPENSSL_CONF", "/etc/patroni/openssl.cnf")] : Array.Empty<EnvVar>(),
+    ];
+
+    // What is in the environment wins over files, and stays as long as the process.
+    private static EnvVar[] Passwords(EngineNames names) =>
+    [
+        new("PATRONI_RESTAPI_USERNAME", PostgresPlan.RestUser),
+        PodDefaults.FromSecret("PATRONI_RESTAPI_PASSWORD", names.InternalSecret, PostgresOwnLogins.RestKey),
+        new("PATRONI_SUPERUSER_USERNAME", PostgresPlan.Superuser),
+        PodDefaults.FromSecret("PATRONI_SUPERUSER_PASSWORD", names.InternalSecret, PostgresOwnLogins.SuperuserKey),
+        new("PATRONI_REPLICATION_USERNAME", PostgresPlan.ReplicationUser),
+        PodDefaults.FromSecret("PATRONI_REPLICATION_PASSWORD", names.InternalSecret, PostgresOwnLogins.ReplicationKey),
+        new("PATRONI_REWIND_USERNAME", PostgresPlan.RewindUser),
+        PodDefaults.FromSecret("PATRONI_REWIND_PASSWORD", names.InternalSecret, PostgresOwnLogins.RewindKey),
     ];
 
     // Where others reach it. A certificate is checked by name: by authority alone, any certificate of an authority that others use

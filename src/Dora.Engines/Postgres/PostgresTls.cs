@@ -28,8 +28,11 @@ internal static class PostgresTls
     /// </summary>
     /// <param name="program">Program and arguments; it reads its files again at SIGHUP.</param>
     /// <param name="files">Other files of which the same is true.</param>
-    public static string Start(string program, params IEnumerable<string> files) =>
-        $"files='{string.Join(' ', files.Concat([Chain, Key, Trust]))}'; seen=$(cat $files | cksum); (while sleep 10; do now=$(cat $files | cksum); [ \"$now\" = \"$seen\" ] || {{ seen=$now; kill -HUP $$; }}; done) & exec {program}";
+    public static string Start(string program, params IEnumerable<string> files) => Watch(program, files.Concat([Chain, Key, Trust]));
+
+    /// <summary>The same for a program that has no certificate.</summary>
+    public static string Watch(string program, params IEnumerable<string> files) =>
+        $"files='{string.Join(' ', files)}'; seen=$(cat $files | cksum); (while sleep 10; do now=$(cat $files | cksum); [ \"$now\" = \"$seen\" ] || {{ seen=$now; kill -HUP $$; }}; done) & exec {program}";
 
     /// <summary>The oldest version that servers accept; all that run here know 1.3.</summary>
     public static TlsVersion Minimum(PostgresPlan plan) => plan.Names.Stack.Tls?.MinimumVersion ?? TlsVersion.Tls13;

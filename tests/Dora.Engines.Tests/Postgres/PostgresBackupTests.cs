@@ -49,7 +49,7 @@ public sealed class PostgresBackupTests
     [Fact]
     public void A_restore_sets_the_servers_own_passwords_and_a_drill_none()
     {
-        Assert.Equal(["SUPERUSER_PASSWORD", "REPLICATION_PASSWORD", "REWIND_PASSWORD", "APP_USERNAME", "APP_PASSWORD"], LayDown(drill: false).Environment.Select(variable => variable.Name));
+        Assert.Equal(["SUPERUSER_PASSWORD", "REPLICATION_USERNAME", "REPLICATION_PASSWORD", "REWIND_USERNAME", "REWIND_PASSWORD", "APP_USERNAME", "APP_PASSWORD"], LayDown(drill: false).Environment.Select(variable => variable.Name));
         Assert.Empty(LayDown(drill: true).Environment);
     }
 

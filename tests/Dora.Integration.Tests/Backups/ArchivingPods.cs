@@ -214,6 +214,8 @@ public sealed partial class ArchivingPods(ObjectStoreServer store) : IAsyncLifet
     private static string Password(string name) => name switch
     {
         "SUPERUSER_PASSWORD" => PatroniPods.SuperuserPassword,
+        "REPLICATION_USERNAME" => PostgresPlan.ReplicationUser,
+        "REWIND_USERNAME" => PostgresPlan.RewindUser,
         "REPLICATION_PASSWORD" => PatroniPods.ReplicationPassword,
         "APP_USERNAME" => PostgresPlan.AppUser,
         "APP_PASSWORD" => PatroniPods.AppPassword,

@@ -149,9 +149,9 @@ public sealed class RealPostgresDumpTests(ObjectStoreServer store, PostgresServe
         using var restore = new AgentRun(store, bucket, Id, "postgres-dump", engine: "postgres");
         var passwords = new[] { "SUPERUSER_PASSWORD", "REPLICATION_PASSWORD", "REWIND_PASSWORD", "APP_PASSWORD" }.Select(name => (name, "it's one")).ToArray();
 
-        Assert.Equal(0, await LoadAsync(restore, [.. passwords, ("APP_USERNAME", "app")]));
+        Assert.Equal(0, await LoadAsync(restore, [.. passwords, ("APP_USERNAME", "app"), ("REPLICATION_USERNAME", "standby.b")]));
         Assert.Equal("Verified", (string?)restore.Report["comparison"]);
-        Assert.Contains("\"app,postgres,rewind,standby\"", await SingleAsync(restore, "postgres", "SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_authid WHERE rolpassword LIKE 'SCRAM%'"), StringComparison.Ordinal);
+        Assert.Contains("\"app,postgres,rewind,standby.b\"", await SingleAsync(restore, "postgres", "SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_authid WHERE rolpassword LIKE 'SCRAM%'"), StringComparison.Ordinal);
         Assert.Contains("\"3 app\"", await SingleAsync(restore, "app", "SELECT (SELECT count(*) FROM orders) || ' ' || tableowner FROM pg_tables WHERE tablename = 'orders'"), StringComparison.Ordinal);
     }
 

@@ -7,6 +7,7 @@ using Dora.Engines;
 using Dora.Engines.Postgres;
 using Dora.Engines.Rendering;
 using Dora.Kubernetes.Model;
+using Dora.Operator.Credentials;
 using Dora.Testing.Http;
 using Npgsql;
 using Xunit;
@@ -61,9 +62,35 @@ public sealed class PatroniPods : IAsyncLifetime
         {
             [Plan.Names.CertificateSecret] = new Dictionary<string, string> { [CertificateRequest.Trust] = Trust },
             [Plan.Names.AppSecret] = new Dictionary<string, string> { ["password"] = AppPassword },
-            [Plan.Names.InternalSecret] = new Dictionary<string, string> { ["superuser-password"] = SuperuserPassword, ["restapi-password"] = RestPassword },
+            [Plan.Names.InternalSecret] = Internal,
         },
-        Before: Health);
+        Before: Health,
+        Accepted: Accepted);
+
+    /// <summary>What the internal Secret holds, as its files are written with it.</summary>
+    public IReadOnlyDictionary<string, string> Internal { get; set; } = new Dictionary<string, string>
+    {
+        [PostgresOwnLogins.SuperuserKey] = SuperuserPassword,
+        [PostgresOwnLogins.ReplicationKey] = ReplicationPassword,
+        [PostgresOwnLogins.RewindKey] = RewindPassword,
+        [PostgresOwnLogins.RestKey] = RestPassword,
+        ["superuser-username"] = PostgresPlan.Superuser,
+        ["replication-username"] = PostgresPlan.ReplicationUser,
+        ["rewind-username"] = PostgresPlan.RewindUser,
+    };
+
+    /// <summary>Logins that servers shall accept while one changes.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<Login>>? Accepted { get; set; }
+
+    /// <summary>Brings a member what the internal Secret holds now, and tells it, as its pod does.</summary>
+    public async Task TellAsync(int ordinal)
+    {
+        await WritePasswordsAsync(ordinal);
+        await running[ordinal]!.SignalAsync("HUP");
+    }
+
+    private Task WritePasswordsAsync(int ordinal) =>
+        WriteAsync(ordinal, PostgresOwnLogins.File, CredentialText.Fill(PostgresOwnLogins.Fields(Plan).Single(field => field.Key == PostgresOwnLogins.File), Internal));
 
     /// <summary>One pass of the operator: says what the last probe asked for, and probes again. Returns what was said.</summary>
     public async Task<IReadOnlyList<EngineCommand>> PassAsync()
@@ -134,14 +161,6 @@ public sealed class PatroniPods : IAsyncLifetime
             ["PATRONI_NAME"] = Plan.Names.Pod(ordinal),
             ["PATRONI_POSTGRESQL_CONNECT_ADDRESS"] = $"{host}:{PostgresPlan.Port}",
             ["PATRONI_RESTAPI_CONNECT_ADDRESS"] = $"{host}:{PostgresPlan.RestPort}",
-            ["PATRONI_RESTAPI_USERNAME"] = PostgresPlan.RestUser,
-            ["PATRONI_RESTAPI_PASSWORD"] = RestPassword,
-            ["PATRONI_SUPERUSER_USERNAME"] = PostgresPlan.Superuser,
-            ["PATRONI_SUPERUSER_PASSWORD"] = SuperuserPassword,
-            ["PATRONI_REPLICATION_USERNAME"] = PostgresPlan.ReplicationUser,
-            ["PATRONI_REPLICATION_PASSWORD"] = ReplicationPassword,
-            ["PATRONI_REWIND_USERNAME"] = PostgresPlan.RewindUser,
-            ["PATRONI_REWIND_PASSWORD"] = RewindPassword,
         };
         if (encrypted[ordinal])
             environment["OPENSSL_CONF"] = Path.Combine(Home(ordinal), "openssl.cnf");
@@ -151,7 +170,7 @@ public sealed class PatroniPods : IAsyncLifetime
             servers[ordinal] = InPod(Home(ordinal), environment, $"bash {Home(ordinal)}/pgbackrest/{PgBackRest.Wrapper} server");
         }
 
-        running[ordinal] = InPod(Home(ordinal), environment, $"/usr/bin/patroni {Home(ordinal)}/patroni.yml");
+        running[ordinal] = InPod(Home(ordinal), environment, $"/usr/bin/patroni {Home(ordinal)}");
     }
 
     /// <summary>Where the files of Secrets lie that all members and their runs have.</summary>
@@ -188,6 +207,7 @@ public sealed class PatroniPods : IAsyncLifetime
     {
         encrypted[ordinal] = Plan.Names.Encrypted;
         await WriteAsync(ordinal, "patroni.yml", Config(ordinal, mixed));
+        await WritePasswordsAsync(ordinal);
         if (!encrypted[ordinal])
             return;
         await WriteAsync(ordinal, "openssl.cnf", PatroniTls.OpenSsl(Plan));

@@ -34,7 +34,7 @@ public sealed class PostgresServer : IAsyncLifetime
     /// <summary>What the operator knows, with a password for the application.</summary>
     public static EngineTarget Target(string appPassword, string superuserPassword = SuperuserPassword) => new([], new Dictionary<string, IReadOnlyDictionary<string, string>>
     {
-        [Names.InternalSecret] = new Dictionary<string, string> { ["superuser-password"] = superuserPassword },
+        [Names.InternalSecret] = new Dictionary<string, string> { ["superuser-password"] = superuserPassword, ["replication-password"] = "r", ["rewind-password"] = "w", ["restapi-password"] = "a" },
         [Names.AppSecret] = new Dictionary<string, string> { ["password"] = appPassword },
     });
 

@@ -1,9 +1,11 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
+using Dora.Api;
 using Dora.Engines;
 using Dora.Engines.Postgres;
 using Dora.Integration.Tests.Rotation;
+using Dora.Operator.Credentials;
 using Npgsql;
 using Xunit;
 
@@ -104,14 +106,14 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
         {
             await PostgresRoles.RunAsync(superuser, $"ALTER ROLE pooler PASSWORD '{PostgresSql.ScramVerifier("pooler", fresh)}'", Token);
             // Logins that it made before are ended: the next one needs the new password.
-            await WriteUsersAsync(fresh);
+            await WriteUsersAsync(new(PostgresPlan.PoolerUser, fresh));
             await PostgresRoles.RunAsync(superuser, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'pooler'", Token);
             await ChildProcess.UntilAsync(LogsInAsync, done => done, TimeSpan.FromSeconds(60), Token);
         }
         finally
         {
             await PostgresRoles.RunAsync(superuser, $"ALTER ROLE pooler PASSWORD '{PostgresSql.ScramVerifier("pooler", Password)}'", Token);
-            await WriteUsersAsync(Password);
+            await WriteUsersAsync(new(PostgresPlan.PoolerUser, Password));
         }
 
         // A role that it has not looked up before; a database's own login makes it ask with the new password.
@@ -162,6 +164,44 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
     }
 
     [Fact]
+    public async Task While_the_login_of_the_lookup_changes_nobody_who_comes_through_the_pooler_is_refused_and_nothing_restarts()
+    {
+        var role = PostgresLogins.Of(Plan).Single(role => role.Username == PostgresPlan.PoolerUser);
+        await using var superuser = server.Source(PostgresPlan.Superuser, PostgresServer.SuperuserPassword, "app");
+        var servers = new RealLogins(
+            role,
+            logins => PostgresLogins.AcceptAsync(Plan, role, logins, superuser, Token),
+            async login =>
+            {
+                await using var source = server.Source(login.Username, login.Password, "app");
+                return [new("payments-postgres-0", await PostgresLogins.LogInAsync(source, Token))];
+            });
+        await using var run = await RotationRun.StartAsync("postgres", servers, new(PostgresPlan.PoolerUser, Password), "{pooler: {}}");
+        for (var turn = 0; turn < 2; turn++)
+        {
+            // Each login makes it look up, with connections of its own that somebody always ends.
+            await run.RotateAsync($"turn {turn}", async _ =>
+            {
+                await PostgresRoles.RunAsync(superuser, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename LIKE 'pooler%'", Token);
+                await using var clerk = Source("clerk", Password, "ledger");
+                Assert.Equal("clerk", await ScalarAsync(clerk, "SELECT current_user::text"));
+            }, phase => phase == RotationPhase.Overlapping ? TakenUpAsync(run.Held()) : Task.CompletedTask);
+            Assert.Equal(turn == 0 ? "pooler.b" : "pooler", run.Held().Username);
+        }
+
+        await servers.Accept([new(PostgresPlan.PoolerUser, Password)]);
+        await WriteUsersAsync(new(PostgresPlan.PoolerUser, Password));
+
+        // As the kubelet brings it, some time after the Secret changed.
+        async Task TakenUpAsync(Login login)
+        {
+            await WriteUsersAsync(login);
+            await ChildProcess.UntilAsync(
+                async () => await ScalarAsync(superuser, $"SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = '{login.Username}'"), found => found is true, TimeSpan.FromSeconds(60), Token);
+        }
+    }
+
+    [Fact]
     public async Task A_lookup_that_somebody_replaced_is_made_again()
     {
         await using var superuser = server.Source(PostgresPlan.Superuser, PostgresServer.SuperuserPassword, "ledger");
@@ -194,19 +234,22 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
             .Replace($"listen_port = {PostgresPooler.Port}", string.Create(CultureInfo.InvariantCulture, $"listen_port = {port}"), StringComparison.Ordinal)
             .Replace("/etc/pgbouncer-auth", folder, StringComparison.Ordinal);
         await File.WriteAllTextAsync(Path.Combine(folder, "pgbouncer.ini"), config, Token);
-        await WriteUsersAsync(Password);
+        await WriteUsersAsync(new(PostgresPlan.PoolerUser, Password));
         await HackScript.RunAsync("chown", "-R", "postgres:postgres", folder);
         pooler = new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", "--", "/bin/sh", "-c", PostgresPooler.Run.Replace("/etc/pgbouncer-auth", folder, StringComparison.Ordinal).Replace("/etc/pgbouncer/", $"{folder}/", StringComparison.Ordinal)]);
         await ChildProcess.UntilAsync(() => Task.FromResult(pooler.Output), log => log.Contains("process up", StringComparison.Ordinal), TimeSpan.FromSeconds(20), Token);
     }
 
     // A mounted Secret changes as a whole, by a rename.
-    private async Task WriteUsersAsync(string password)
+    private async Task WriteUsersAsync(Login login)
     {
-        var users = new Dora.Engines.Postgres.PostgresEngine().Bind(PostgresServer.Names.Stack, System.Text.Json.JsonDocument.Parse("""{"pooler":{}}""").RootElement).Credentials()
-            .SelectMany(request => request.Fields).Single(field => field.Key == "userlist.txt").Value!;
-        await File.WriteAllTextAsync(Path.Combine(folder, "userlist.next"), users.Replace("{password}", password, StringComparison.Ordinal), Token);
-        File.Move(Path.Combine(folder, "userlist.next"), Path.Combine(folder, "userlist.txt"), overwrite: true);
+        var values = new Dictionary<string, string> { ["username"] = login.Username, ["password"] = login.Password };
+        foreach (var field in PostgresPooler.Fields(Plan))
+        {
+            var next = Path.Combine(folder, $"{field.Key}.next");
+            await File.WriteAllTextAsync(next, CredentialText.Fill(field, values), Token);
+            File.Move(next, Path.Combine(folder, field.Key), overwrite: true);
+        }
     }
 
     private NpgsqlDataSource Source(string user, string password, string database) => new NpgsqlSlimDataSourceBuilder(

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using Dora.Engines;
 using Dora.Engines.Postgres;
+using Dora.Operator.Credentials;
 using Dora.Testing.Http;
 using Npgsql;
 using Xunit;
@@ -126,7 +127,8 @@ public sealed class RealPoolerTlsTests(EncryptedPods cluster) : IClassFixture<En
     {
         await WriteCertificateAsync();
         await WriteAsync(CertificateRequest.Trust, pods.Trust);
-        await WriteAsync("userlist.txt", $"\"{PostgresPlan.PoolerUser}\" \"role-{PostgresPlan.PoolerUser}\"\n");
+        foreach (var field in PostgresPooler.Fields(pods.Plan))
+            await WriteAsync(field.Key, CredentialText.Fill(field, new Dictionary<string, string> { ["username"] = PostgresPlan.PoolerUser, ["password"] = $"role-{PostgresPlan.PoolerUser}" }));
         await WriteAsync("pgbouncer.ini", Here(PostgresPooler.Config(pods.Plan, pods.Plan.Pooler!))
             .Replace($"listen_port = {PostgresPooler.Port}", string.Create(CultureInfo.InvariantCulture, $"listen_port = {port}"), StringComparison.Ordinal));
         var names = pods.Plan.Names;

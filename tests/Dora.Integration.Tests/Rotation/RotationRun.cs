@@ -40,13 +40,18 @@ internal sealed class RotationRun : IAsyncDisposable
     /// <summary>Logins that succeeded; none may fail.</summary>
     public int Logins { get; private set; }
 
-    public static async Task<RotationRun> StartAsync(string engine, RealLogins servers, Login first, string settings = "{}")
+    /// <param name="engine">The engine.</param>
+    /// <param name="servers">Its servers.</param>
+    /// <param name="first">The login that they know.</param>
+    /// <param name="settings">The engine's settings.</param>
+    /// <param name="held">What else the Secret holds.</param>
+    public static async Task<RotationRun> StartAsync(string engine, RealLogins servers, Login first, string settings = "{}", IReadOnlyDictionary<string, string>? held = null)
     {
         var run = new RotationRun(await InMemoryApiServer.StartAsync(new(NamespacesExistByThemselves: true)), engine, settings, servers);
         // What else is in the Secret stays as it is.
         servers.Inner = EngineCatalogue.Find(engine)!.Bind(StackPlanner.Context(run._stack, new(), new()), run._stack.Spec.Engines[engine]);
         var others = servers.Inner.Credentials().Where(request => request.SecretName == servers.Role.SecretName).SelectMany(VaultPlace.Keys).Where(key => key != servers.Role.Key);
-        var data = new JsonObject(others.Select(key => KeyValuePair.Create(key, (JsonNode?)Base64($"other-{key}")))) { [servers.Role.UsernameKey] = Base64(first.Username), [servers.Role.Key] = Base64(first.Password) };
+        var data = new JsonObject((held ?? others.ToDictionary(key => key, key => $"other-{key}")).Select(field => KeyValuePair.Create(field.Key, (JsonNode?)Base64(field.Value)))) { [servers.Role.UsernameKey] = Base64(first.Username), [servers.Role.Key] = Base64(first.Password) };
         run._server.Create(KubeTypes.Secrets.Resource, "compliance", JsonNode.Parse(new JsonObject { ["apiVersion"] = "v1", ["kind"] = "Secret", ["metadata"] = new JsonObject { ["name"] = servers.Role.SecretName, ["namespace"] = "compliance" }, ["data"] = data }.ToJsonString())!.AsObject());
         return run;
     }
@@ -55,9 +60,13 @@ internal sealed class RotationRun : IAsyncDisposable
     public Login Held()
     {
         // Of one moment: a pod sees all keys of a Secret change together.
-        var data = _server.Find(KubeTypes.Secrets.Resource, "compliance", _servers.Role.SecretName)!["data"]!;
-        return new(Text(data[_servers.Role.UsernameKey]!), Text(data[_servers.Role.Key]!));
+        var fields = Fields();
+        return new(fields[_servers.Role.UsernameKey], fields[_servers.Role.Key]);
     }
+
+    /// <summary>All of that Secret.</summary>
+    public IReadOnlyDictionary<string, string> Fields() =>
+        _server.Find(KubeTypes.Secrets.Resource, "compliance", _servers.Role.SecretName)!["data"]!.AsObject().ToDictionary(field => field.Key, field => Text(field.Value!), StringComparer.Ordinal);
 
     /// <summary>Logins that servers shall accept now, as the operator tells its probes.</summary>
     public IReadOnlyList<Login>? Accepted { get; private set; }

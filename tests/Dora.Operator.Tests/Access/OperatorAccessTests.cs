@@ -111,6 +111,7 @@ public sealed class OperatorAccessTests
         PlanStep.Prune prune => [On(prune.Resource, "delete")],
         PlanStep.CreateCredential => [On(KubeTypes.Secrets.Resource, "create")],
         PlanStep.WriteAuthority or PlanStep.WriteCertificate or PlanStep.WriteLogin => [On(KubeTypes.Secrets.Resource, "create"), On(KubeTypes.Secrets.Resource, "patch")],
+        PlanStep.CompleteCredential => [On(KubeTypes.Secrets.Resource, "get"), On(KubeTypes.Secrets.Resource, "patch")],
         PlanStep.AdoptCredential => [On(KubeTypes.Secrets.Resource, "get")],
         PlanStep.GrowClaim => [On(KubeTypes.PersistentVolumeClaims.Resource, "patch")],
         PlanStep.SetOwner owner => [On(owner.Resource, "patch")],

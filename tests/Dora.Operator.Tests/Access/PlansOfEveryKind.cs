@@ -140,7 +140,7 @@ internal static class PlansOfEveryKind
 
     /// <summary>
     /// All that was planned exists, and nothing of it is as wanted: claims and Secrets have the other owner, claims are too small,
-    /// no pod carries a role or runs the newest template, a database is missing, and Vault holds no passwords.
+    /// no pod carries a role or runs the newest template, a database is missing, no Secret has an address, and Vault holds no passwords.
     /// </summary>
     private static StackObservation Running(ComplianceStack stack, StackPlan plan)
     {
@@ -164,7 +164,7 @@ internal static class PlansOfEveryKind
 
         var secrets = plan.Engines.SelectMany(engine => engine.Cluster.Credentials()).ToDictionary(
             request => request.SecretName,
-            request => (SecretReading)new SecretReading.Found(request.Fields.ToDictionary(field => field.Key, _ => "value"), !owned));
+            request => (SecretReading)new SecretReading.Found(request.Fields.Where(field => field.Key != "uri").ToDictionary(field => field.Key, _ => "value"), !owned));
         var certificates = CertificateWorld.Of(stack, plan.Engines);
         foreach (var (name, secret) in certificates.Secrets)
             secrets[name] = secret;

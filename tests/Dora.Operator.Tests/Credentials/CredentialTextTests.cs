@@ -21,6 +21,22 @@ public sealed class CredentialTextTests
     public void A_password_that_somebody_chose_does_not_break_the_text_around_it(CredentialQuoting quoting, string password, string expected) =>
         Assert.Equal($"<{expected}>", Fill("<{password}>", quoting, ("password", password)));
 
+    [Theory]
+    [InlineData("a\"b\\c: {replication-username} # d\n", "standby.b")]
+    [InlineData("plain", "standby")]
+    public void Patroni_reads_the_passwords_that_somebody_chose(string password, string replicator)
+    {
+        var field = EngineCatalogue.Find("postgres")!.Bind(new("compliance", "shop", "", Api.Tier.Development, Api.StackVersions.Newest, Api.DeletionPolicy.Retain, new(), new()), System.Text.Json.JsonDocument.Parse("{}").RootElement)
+            .Credentials().SelectMany(request => request.Fields).Single(field => field.Key == "passwords.yml");
+        var values = new[] { "superuser", "replication", "rewind", "restapi" }.ToDictionary(user => $"{user}-password", _ => password);
+        (values["replication-username"], values["rewind-username"]) = (replicator, "rewind");
+        var read = Kubernetes.Model.KubeYaml.Read(CredentialText.Fill(field, values))!;
+        Assert.Equal(("operator", password), ((string?)read["restapi"]!["authentication"]!["username"], (string?)read["restapi"]!["authentication"]!["password"]));
+        var users = read["postgresql"]!["authentication"]!;
+        Assert.Equal(["postgres", replicator, "rewind"], new[] { "superuser", "replication", "rewind" }.Select(user => (string?)users[user]!["username"]));
+        Assert.All(new[] { "superuser", "replication", "rewind" }, user => Assert.Equal(password, (string?)users[user]!["password"]));
+    }
+
     [Fact]
     public void A_login_of_a_Secret_with_several_users_changes_its_own_keys_and_what_is_made_of_them()
     {

@@ -154,7 +154,7 @@ public sealed class VaultRotationTests
             await stack.UntilProvenAsync(VaultStack.Clerk);
             Assert.NotEqual(old, stack.Secret(VaultStack.Clerk));
             foreach (var role in stack.Servers!.Rotating)
-                await stack.UntilAsync(() => stack.Phase(role.SecretName) == RotationPhase.Proven);
+                await stack.UntilAsync(() => stack.Phase(role.Id) == RotationPhase.Proven, passes: 200);
             await stack.UntilCurrentAsync();
             await stack.AssertOnePasswordAsync();
             if (!struck)

@@ -213,8 +213,10 @@ internal sealed class VaultStack : IAsyncDisposable
         }
 
         foreach (var role in Servers!.Rotating)
-            Assert.All([0, 1, 2], member => Assert.Equal([new(Secret(role.SecretName, "username")!, Secret(role.SecretName)!)], Servers.Of(member, role.SecretName)));
+            Assert.All([0, 1, 2], member => Assert.Equal([Held(role)], Servers.Of(member, role.Id)));
     }
+
+    private Login Held(RotatingRole role) => new(Secret(role.SecretName, role.UsernameKey) ?? role.Username, Secret(role.SecretName, role.Key)!);
 
     public async ValueTask DisposeAsync()
     {
@@ -237,9 +239,11 @@ internal sealed class VaultStack : IAsyncDisposable
     {
         if (plan.Engines is not [{ } engine])
             return plan;
-        if (Servers is null && !engine.Cluster.Rotating.All(role => Secret(role.SecretName) is not null))
+        if (Servers is null && !engine.Cluster.Rotating.All(role => Secret(role.SecretName, role.Key) is not null))
             return plan;
-        Servers ??= new(name => new(Secret(name, "username")!, Secret(name)!), engine.Cluster, engine.Cluster.Rotating);
+        Servers ??= new(Held, engine.Cluster, engine.Cluster.Rotating) { Kept = role => RotationRecord.Read(Secret(Records, role.Id)) is { } record ? new[] { record.Old, record.Next }.OfType<Login>() : [] };
+        foreach (var member in (int[])[0, 1, 2])
+            Servers.TakeUp(member);
         var health = new EngineHealth(EngineVerdict.Healthy, [.. Enumerable.Range(0, 3).Select(number => new MemberHealth($"shop-postgres-{number}", MemberRole.Replica, true))], "shop-postgres-0", "15.1", "", []);
         _health.Set(_key, new Dictionary<string, EngineHealth> { [engine.Engine.Name] = health });
         BoundEngine scripted = new(engine.Engine, Servers, new(Health: health, Workload: new(new("shop-postgres"))));

@@ -42,26 +42,31 @@ stop_postgres() {
     pg_ctl stop --wait --timeout=600 --silent --mode=fast --pgdata="$PGDATA" >/dev/null || fail "PostgreSQL does not stop: $(server_says)"
 }
 
-# The roles that the servers use among themselves, and the application's, with the passwords that this cluster has. A second user of the
-# application's is made by the operator, as are all others.
+# The roles that the servers use among themselves, under the names that they have now, and the application's, with the passwords that this cluster
+# has. Second users that are not there are made by the operator, as are all others; those that are there are of another time, and closed.
 set_passwords() {
+    export REPLICATION_USERNAME=${REPLICATION_USERNAME:-standby} REWIND_USERNAME=${REWIND_USERNAME:-rewind}
     ask postgres "$(cat <<'SQL'
 \getenv superuser SUPERUSER_PASSWORD
+\getenv replicator REPLICATION_USERNAME
 \getenv replication REPLICATION_PASSWORD
+\getenv rewinder REWIND_USERNAME
 \getenv rewind REWIND_PASSWORD
 \getenv username APP_USERNAME
 \getenv application APP_PASSWORD
-SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['standby', 'rewind', 'app']) name WHERE to_regrole(name) IS NULL
+SELECT format('CREATE ROLE %I', name) FROM unnest(ARRAY['standby', 'rewind', 'app', :'replicator', :'rewinder']) name WHERE to_regrole(quote_ident(name)) IS NULL GROUP BY name
+\gexec
+SELECT format('ALTER ROLE %I NOSUPERUSER NOLOGIN PASSWORD NULL', rolname) FROM pg_roles WHERE rolname IN ('standby', 'rewind', 'app') OR (rolname LIKE '%.b' AND to_regrole(quote_ident(left(rolname, -2))) IS NOT NULL)
 \gexec
 ALTER ROLE postgres WITH LOGIN SUPERUSER PASSWORD :'superuser';
-ALTER ROLE standby WITH LOGIN REPLICATION PASSWORD :'replication';
-ALTER ROLE rewind WITH LOGIN PASSWORD :'rewind';
-SELECT format('ALTER ROLE app WITH LOGIN PASSWORD %L', :'application') WHERE :'username' = 'app'
+ALTER ROLE :"replicator" WITH LOGIN REPLICATION PASSWORD :'replication';
+ALTER ROLE :"rewinder" WITH LOGIN PASSWORD :'rewind';
+SELECT format('ALTER ROLE %I WITH LOGIN PASSWORD %L', rolname, :'application') FROM pg_roles WHERE rolname = :'username'
 \gexec
-GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO rewind;
-GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO rewind;
-GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO rewind;
-GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO rewind;
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO :"rewinder";
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO :"rewinder";
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text) TO :"rewinder";
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean) TO :"rewinder";
 SQL
     )"
 }

@@ -30,7 +30,7 @@ internal sealed record RotationView(BoundEngine Engine, RotatingRole Role, Secre
     public DateTimeOffset? Created => Secret?.Meta.CreationTimestamp;
 
     /// <summary>How far it is, with what is seen and not kept: that the Secret was written.</summary>
-    public RotationPhase Phase => Record is { Phase: RotationPhase.Verified } && Held == Record.Next ? RotationPhase.Flipped : Record?.Phase ?? RotationPhase.Idle;
+    public RotationPhase Phase => Record is { Phase: RotationPhase.Verified or RotationPhase.Prepared } && Held == Record.Next ? RotationPhase.Flipped : Record?.Phase ?? RotationPhase.Idle;
 }
 
 /// <summary>Whose password takes its next step: of each engine one at a time. Pure.</summary>
@@ -65,7 +65,9 @@ internal static class RotationPlan
     public static IReadOnlyDictionary<string, IReadOnlyList<Login>> Accepted(BoundEngine engine, StackObservation observed)
     {
         var views = Views(engine, observed).Where(view => view.Record is not null && view.Held is not null);
-        return views.ToDictionary(view => view.Role.Id, view => view.Record!.Accepted ?? [view.Held!], StringComparer.Ordinal);
+        return views.ToDictionary(view => view.Role.Id, Accepted, StringComparer.Ordinal);
+
+        static IReadOnlyList<Login> Accepted(RotationView view) => view is { Role.TakenFromSecret: true, Record: { Open: true } record } ? [.. new[] { view.Held!, record.Next!, record.Old! }.Distinct()] : view.Record!.Accepted ?? [view.Held!];
     }
 
     /// <summary>The login that a Secret holds; null when it is not whole.</summary>
@@ -79,7 +81,7 @@ internal static class RotationPlan
 
     /// <summary>The next step of one password.</summary>
     public static RotationStep? Next(RotationView view, RotationWish wish, DateTimeOffset now) => view is { Known: true, Held: { } held }
-        ? RotationRules.Next(view.Record, held, view.Lost, view.Created, wish with { Overlap = wish.Overlap > view.Role.LeastOverlap ? wish.Overlap : view.Role.LeastOverlap }, view.Authority, Serving(view.Engine), now)
+        ? RotationRules.Next(view.Record, held, view.Lost, view.Created, wish with { Overlap = wish.Overlap > view.Role.LeastOverlap ? wish.Overlap : view.Role.LeastOverlap }, view.Authority, Serving(view.Engine), now, view.Role.TakenFromSecret)
         : null;
 
     // What was begun is ended first, and servers are told of one at a time: two would make one fault two. While both passwords of a

@@ -63,7 +63,7 @@ internal sealed record RotationWish(TimeSpan? Interval, TimeSpan Overlap, string
 /// <summary>
 /// Decides the next step of the change of one password. Pure. One rule stands above all: what stands in the applications' Secret is
 /// accepted by the servers at every moment, so nothing goes into the Secret before servers accept it, and nothing is refused that
-/// still stands there.
+/// still stands there. Where servers take it from that Secret, the operator alone uses it, and comes with both meanwhile.
 /// </summary>
 internal static class RotationRules
 {
@@ -76,7 +76,8 @@ internal static class RotationRules
     /// <param name="authority">What Vault says; null: the operator alone makes passwords.</param>
     /// <param name="serving">Whether every member of the engine serves as asked: each has to be told, and to answer.</param>
     /// <param name="now">The time.</param>
-    public static RotationStep? Next(RotationRecord? record, Login secret, bool lost, DateTimeOffset? created, RotationWish wish, VaultWord? authority, bool serving, DateTimeOffset now)
+    /// <param name="taken">Whether servers take the password from the Secret: see <see cref="RotatingRole.TakenFromSecret"/>.</param>
+    public static RotationStep? Next(RotationRecord? record, Login secret, bool lost, DateTimeOffset? created, RotationWish wish, VaultWord? authority, bool serving, DateTimeOffset now, bool taken = false)
     {
         ArgumentNullException.ThrowIfNull(secret);
         ArgumentNullException.ThrowIfNull(wish);
@@ -91,6 +92,8 @@ internal static class RotationRules
         // Theirs wins: what only servers know yet of ours is dropped.
         if (!flipped && record.Phase is RotationPhase.Prepared or RotationPhase.Set or RotationPhase.Verified && authority?.Login is { } theirs && theirs != record.Next && (record.Version is { } followed ? authority.Version != followed : theirs.Password != record.Old!.Password))
             return !serving ? null : theirs.Password == secret.Password ? RotationStep.Mend : RotationStep.Follow;
+        if (taken)
+            return Taken(record, flipped, wish, authority, serving, now);
         return record.Phase switch
         {
             RotationPhase.Prepared when serving => RotationStep.Set,
@@ -107,6 +110,17 @@ internal static class RotationRules
             _ => null,
         };
     }
+
+    // The Secret goes first here: both are kept, so that whoever took it up and whoever did not are open to the operator.
+    private static RotationStep? Taken(RotationRecord record, bool flipped, RotationWish wish, VaultWord? authority, bool serving, DateTimeOffset now) => record.Phase switch
+    {
+        RotationPhase.Prepared when flipped => RotationStep.Overlap,
+        RotationPhase.Prepared when serving && (authority is null || authority.Login == record.Next) => RotationStep.Flip,
+        RotationPhase.Prepared when serving && authority!.Login is not null => RotationStep.Publish,
+        RotationPhase.Overlapping when !flipped => serving ? RotationStep.Flip : null,
+        RotationPhase.Overlapping when serving && now >= record.Since + wish.Overlap => RotationStep.Prove,
+        _ => null,
+    };
 
     /// <summary>Whether a new password is to be made now.</summary>
     public static bool IsDue(RotationRecord? record, DateTimeOffset? created, RotationWish wish, DateTimeOffset now) =>

@@ -58,16 +58,17 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
                 return true;
             case RotationStep.Publish:
                 var open = record is { Open: true } && held == record.Old;
-                if (open)
+                if (open && !role.TakenFromSecret)
                     await VerifyAsync(RotationPhase.Prepared).ConfigureAwait(false);
                 await secrets.Vault.ReplaceAsync(stack, Place(engine, role), VaultPlace.Values(role, open ? record!.Next! : held), view.Authority!.Version, cancellationToken).ConfigureAwait(false);
                 return true;
             case RotationStep.Flip when record!.Phase == RotationPhase.Overlapping:
-                await KeepAsync(RotationPhase.Verified, record).ConfigureAwait(false);
+                await KeepAsync(role.TakenFromSecret ? RotationPhase.Prepared : RotationPhase.Verified, record).ConfigureAwait(false);
                 return true;
             case RotationStep.Flip:
                 // It may be long since they were asked, and one that started anew knows but the old one.
-                await VerifyAsync(RotationPhase.Prepared).ConfigureAwait(false);
+                if (!role.TakenFromSecret)
+                    await VerifyAsync(RotationPhase.Prepared).ConfigureAwait(false);
                 await FlipAsync(stack, view, record!.Next!, cancellationToken).ConfigureAwait(false);
                 return true;
             case RotationStep.Overlap:
@@ -81,6 +82,8 @@ internal sealed class RotationStore(KubeClient client, CredentialStore secrets, 
                 await KeepAsync(RotationPhase.Retired, record).ConfigureAwait(false);
                 return true;
             case RotationStep.Prove:
+                if (role.TakenFromSecret)
+                    await VerifyAsync(null).ConfigureAwait(false);
                 await servers.ProveAsync(record!.Old!, record.Next!, cancellationToken).ConfigureAwait(false);
                 await KeepAsync(RotationPhase.Proven, record with { Next = null, Old = null, ProvenAt = Now }).ConfigureAwait(false);
                 return true;

@@ -62,6 +62,23 @@ public sealed class RotationRulesTests
         Assert.Equal(step, Next(Record(phase), _next, new(null)));
     }
 
+    [Theory]
+    [InlineData(RotationPhase.Prepared, false, RotationStep.Flip)]
+    [InlineData(RotationPhase.Prepared, true, RotationStep.Overlap)]
+    [InlineData(RotationPhase.Overlapping, false, RotationStep.Flip)]
+    [InlineData(RotationPhase.Overlapping, true, RotationStep.Prove)]
+    public void What_servers_take_from_the_Secret_goes_there_first_and_is_then_tried(RotationPhase phase, bool flipped, object step)
+    {
+        var secret = flipped ? _next : _old;
+        Assert.Equal(step, Taken(phase, secret, null, _now.AddHours(1)));
+        Assert.Equal(step is RotationStep.Prove ? null : step, Taken(phase, secret, null, _now));
+        if (phase == RotationPhase.Prepared && !flipped)
+        {
+            Assert.Equal(RotationStep.Publish, Taken(phase, secret, new(_old, 3), _now));
+            Assert.Null(Taken(phase, secret, new(null), _now));
+        }
+    }
+
     [Fact]
     public void Of_several_passwords_in_one_place_only_the_one_that_changes_is_written()
     {
@@ -70,6 +87,9 @@ public sealed class RotationRulesTests
     }
 
     private static RotationRecord Record(RotationPhase phase) => new(phase, _now, Next: _next, Old: _old);
+
+    private static RotationStep? Taken(RotationPhase phase, Login secret, VaultWord? authority, DateTimeOffset now) =>
+        RotationRules.Next(Record(phase), secret, lost: false, _now.AddDays(-2), _wish, authority, serving: true, now, taken: true);
 
     private static RotationStep? Next(RotationRecord? record, Login secret, VaultWord? authority) =>
         RotationRules.Next(record, secret, lost: false, _now.AddDays(-2), _wish, authority, serving: true, _now);

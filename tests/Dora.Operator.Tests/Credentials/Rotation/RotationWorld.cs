@@ -26,7 +26,7 @@ internal sealed class RotationWorld : IAsyncDisposable
     private PlanExecutor _executor;
     private CredentialStore _credentials;
 
-    private RotationWorld(InMemoryApiServer server, bool alternate)
+    private RotationWorld(InMemoryApiServer server, bool alternate, bool taken)
     {
         Server = server;
         _client = new(new(server.Address), new(), TimeProvider.System, NullLogger<KubeClient>.Instance);
@@ -36,7 +36,10 @@ internal sealed class RotationWorld : IAsyncDisposable
         server.Create(StackResource.Type.Resource, "default", JsonNode.Parse(JsonSerializer.SerializeToNode(Stack, ApiJson.Wire.ComplianceStack)!.ToJsonString())!.AsObject());
         Stack = Stack with { Metadata = Stack.Metadata with { Uid = (string?)server.Find(StackResource.Type.Resource, "default", "shop")!["metadata"]!["uid"] } };
         Write(Consumers, new() { ["username"] = "app", ["password"] = "first", ["uri"] = "redis://app:first@shop" });
-        Cluster = new(_ => Held(), EngineCatalogue.Find("redis")!.Bind(StackPlanner.Context(Stack, new(), new()), Stack.Spec.Engines["redis"]), [new(Consumers, "app", alternate ? RotatingRole.SecondOf("app") : null)]);
+        Cluster = new(_ => Held(), EngineCatalogue.Find("redis")!.Bind(StackPlanner.Context(Stack, new(), new()), Stack.Spec.Engines["redis"]), [new(Consumers, "app", alternate ? RotatingRole.SecondOf("app") : null) { TakenFromSecret = taken }])
+        {
+            Kept = _ => Record is { } record ? new[] { record.Old, record.Next }.OfType<Login>() : [],
+        };
     }
 
     public InMemoryApiServer Server { get; }
@@ -56,7 +59,12 @@ internal sealed class RotationWorld : IAsyncDisposable
 
     public List<string> Failures { get; } = [];
 
-    public static async Task<RotationWorld> StartAsync(bool alternate = true) => new(await InMemoryApiServer.StartAsync(new(NamespacesExistByThemselves: true)), alternate);
+    /// <summary>What was seen last, and what followed from it.</summary>
+    public StackObservation? Observed { get; private set; }
+
+    public StackPlan? Plan { get; private set; }
+
+    public static async Task<RotationWorld> StartAsync(bool alternate = true, bool taken = false) => new(await InMemoryApiServer.StartAsync(new(NamespacesExistByThemselves: true)), alternate && !taken, taken);
 
     public void Ask(string value) => Stack = Stack with { Metadata = Stack.Metadata with { Annotations = new Dictionary<string, string> { [Labels.RotateCredentials] = value } } };
 
@@ -90,10 +98,10 @@ internal sealed class RotationWorld : IAsyncDisposable
     {
         try
         {
-            var (observed, plan) = await ObserveAsync();
+            var (observed, plan) = (Observed, Plan) = await ObserveAsync();
             var report = await _executor.RotateAsync(new([], []), observed, plan, TestContext.Current.CancellationToken);
             Failures.AddRange(report.RotationFailures.Select(failure => failure.Reason));
-            (observed, plan) = await ObserveAsync();
+            (observed, plan) = (Observed, Plan) = await ObserveAsync();
             var entries = RotationReport.Entries(observed, plan);
             Condition = RotationReport.Condition(observed, plan, report);
             Stack = Stack with { Status = (Stack.Status ?? new()) with { Rotations = entries } };
@@ -118,6 +126,7 @@ internal sealed class RotationWorld : IAsyncDisposable
         for (var passes = 0; passes < 60; passes++)
         {
             await PassAsync();
+            Cluster.TakeUp(passes % 3);
             Clock.Advance(TimeSpan.FromMinutes(5));
             if (Record is { Open: false } record && (Stack.Metadata.Annotation(Labels.RotateCredentials) is not { } asked || record.Asked == RotationRecord.Mark(asked)))
                 return;
