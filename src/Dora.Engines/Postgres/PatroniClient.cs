@@ -110,16 +110,18 @@ internal sealed class PatroniClient(PostgresPlan plan, EngineTarget target)
         }
     }
 
-    // Comes with another password where one is refused: Patroni knows one, and takes up the next one on its own turn.
+    // Comes with another password where one is refused: Patroni knows one, and takes up the next one on its own turn, between two tries too.
     private async Task<HttpResponseMessage> SendAsync(HttpMethod method, MemberPod member, string path, JsonObject body, IReadOnlyList<Login> logins, CancellationToken cancellationToken)
     {
-        foreach (var login in logins)
+        List<Login> tries = [.. logins, .. logins.Count > 1 ? [logins[0]] : Array.Empty<Login>()];
+        for (var tried = 0; tried < tries.Count; tried++)
         {
+            var login = tries[tried];
             using var request = Request(method, member, path);
             request.Content = new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json");
             request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{login.Username}:{login.Password}")));
             var response = await Http(member).SendAsync(request, cancellationToken).ConfigureAwait(false);
-            if (response.StatusCode != HttpStatusCode.Unauthorized || login == logins[^1])
+            if (response.StatusCode != HttpStatusCode.Unauthorized || tried == tries.Count - 1)
                 return response;
             response.Dispose();
         }

@@ -173,7 +173,7 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
             logins => PostgresLogins.AcceptAsync(Plan, role, logins, superuser, Token),
             async login =>
             {
-                await using var source = server.Source(login.Username, login.Password, "app");
+                await using var source = PostgresSql.Source(Plan, Target(), "127.0.0.1", server.Port, "app", login: login);
                 return [new("payments-postgres-0", await PostgresLogins.LogInAsync(source, Token))];
             });
         await using var run = await RotationRun.StartAsync("postgres", servers, new(PostgresPlan.PoolerUser, Password), "{pooler: {}}");
@@ -182,7 +182,7 @@ public sealed class RealPoolerTests(PostgresServer server) : IClassFixture<Postg
             // Each login makes it look up, with connections of its own that somebody always ends.
             await run.RotateAsync($"turn {turn}", async _ =>
             {
-                await PostgresRoles.RunAsync(superuser, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename LIKE 'pooler%'", Token);
+                await PostgresRoles.RunAsync(superuser, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename LIKE 'pooler%' AND application_name <> 'dora-operator'", Token);
                 await using var clerk = Source("clerk", Password, "ledger");
                 Assert.Equal("clerk", await ScalarAsync(clerk, "SELECT current_user::text"));
             }, phase => phase == RotationPhase.Overlapping ? TakenUpAsync(run.Held()) : Task.CompletedTask);
