@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using Dora.Api;
-using Dora.Kubernetes.Model;
 
 namespace Dora.EndToEnd.Tests;
 
