@@ -76,32 +76,19 @@ internal static class PostgresOwnLogins
 
         """;
 
-    /// <summary>
-    /// Logins by which the operator may find its way in where the one in the Secret is refused: a server that was made anew, or whose
-    /// data is older, knows the first user only, with the password of its Secret; one whose data was changed last before this Secret was
-    /// put back knows others.
-    /// </summary>
-    public static IReadOnlyList<Login> Entries(PostgresPlan plan, EngineTarget target)
-    {
-        var role = Superuser(plan);
-        var held = target.Login(role);
-        Login[] known = [held, .. target.Logins(role)];
-        return [.. known.Concat(known.Select(login => login with { Username = role.Username })).Where(login => login != held).Distinct()];
-    }
-
-    /// <summary>The login that opens a server: the one in the Secret, or else the first of <see cref="Entries"/> that does.</summary>
+    /// <summary>The login that opens a server: the one in the Secret, or else the first that does of those by which the operator may come in.</summary>
     public static async Task<Login> EntryAsync(PostgresPlan plan, EngineTarget target, Func<Login, NpgsqlDataSource> open, CancellationToken cancellationToken)
     {
-        var held = target.Login(Superuser(plan));
-        foreach (var login in Entries(plan, target).Prepend(held))
+        var ways = target.Ways(Superuser(plan));
+        foreach (var login in ways)
         {
             await using var source = open(login);
             var answer = await PostgresLogins.LogInAsync(source, cancellationToken).ConfigureAwait(false);
             if (answer != LoginAnswer.Refused)
-                return answer == LoginAnswer.Accepted ? login : held;
+                return answer == LoginAnswer.Accepted ? login : ways[0];
         }
 
-        return held;
+        return ways[0];
     }
 
     /// <summary>Findings of a server that refuses the login in the Secret, and took another one: whatever else it needs comes after that.</summary>

@@ -11,7 +11,7 @@ internal static class PostgresQueries
     public static async Task<SqlFindings> AskAsync(PostgresPlan plan, EngineTarget target, MemberPod member, CancellationToken cancellationToken)
     {
         var findings = await AskAsync(plan, target, member, null, cancellationToken).ConfigureAwait(false);
-        foreach (var entry in findings.Refused ? PostgresOwnLogins.Entries(plan, target) : [])
+        foreach (var entry in findings.Refused ? target.Ways(PostgresOwnLogins.Superuser(plan)).Skip(1) : [])
         {
             if (await AskAsync(plan, target, member, entry, cancellationToken).ConfigureAwait(false) is { Refused: false } found)
                 return found with { Entry = entry };

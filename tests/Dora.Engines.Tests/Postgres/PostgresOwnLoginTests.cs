@@ -58,16 +58,6 @@ public sealed class PostgresOwnLoginTests
     }
 
     [Fact]
-    public void Where_the_operator_is_refused_it_tries_the_first_user_with_the_same_password_and_then_what_it_kept()
-    {
-        Assert.Equal([new("postgres", "now")], PostgresOwnLogins.Entries(Plan(), Target("postgres.b", "now")));
-        Assert.Empty(PostgresOwnLogins.Entries(Plan(), Target("postgres", "now")));
-        Login[] kept = [new("postgres", "before"), new("postgres.b", "now")];
-        Assert.Equal([new("postgres", "before"), new("postgres", "now")], PostgresOwnLogins.Entries(Plan(), Target("postgres.b", "now", kept)));
-        Assert.Equal([new("postgres.b", "now"), new("postgres", "now")], PostgresOwnLogins.Entries(Plan(), Target("postgres", "before", kept)));
-    }
-
-    [Fact]
     public void A_user_that_the_server_lacks_is_made_and_one_that_Patroni_made_is_left_until_it_changes()
     {
         var state = new DeclaredState([Role("postgres", null), Role("standby", "Patroni's"), Role("rewind", "Patroni's")], [], []);
