@@ -43,6 +43,13 @@ public sealed class EngineContractTests
         }
     }
 
+    // Kubernetes makes one dollar of two in these (Container, "command"); files and probes it leaves as they are.
+    [Theory, MemberData(nameof(All))]
+    public void Programs_get_the_words_that_are_written(string engine, Tier tier) =>
+        Assert.All(
+            Pods(engine, tier).SelectMany(pod => pod.Containers.Concat(pod.InitContainers ?? [])).SelectMany(container => (container.Command ?? []).Concat(container.Args ?? []).Concat((container.Env ?? []).Select(variable => variable.Value ?? ""))),
+            word => Assert.DoesNotContain("$$", word, StringComparison.Ordinal));
+
     [Theory, MemberData(nameof(All))]
     public void No_password_stands_in_an_object_or_an_argument(string engine, Tier tier)
     {

@@ -32,7 +32,8 @@ internal static class PostgresTls
 
     /// <summary>The same for a program that has no certificate.</summary>
     public static string Watch(string program, params IEnumerable<string> files) =>
-        $"files='{string.Join(' ', files)}'; seen=$(cat $files | cksum); (while sleep 10; do now=$(cat $files | cksum); [ \"$now\" = \"$seen\" ] || {{ seen=$now; kill -HUP $$; }}; done) & exec {program}";
+        // The shell's own variable for its number is two dollars, of which Kubernetes takes one away (Container, "command").
+        $"read -r self rest </proc/self/stat; files='{string.Join(' ', files)}'; seen=$(cat $files | cksum); (while sleep 10; do now=$(cat $files | cksum); [ \"$now\" = \"$seen\" ] || {{ seen=$now; kill -HUP $self; }}; done) & exec {program}";
 
     /// <summary>The oldest version that servers accept; all that run here know 1.3.</summary>
     public static TlsVersion Minimum(PostgresPlan plan) => plan.Names.Stack.Tls?.MinimumVersion ?? TlsVersion.Tls13;
