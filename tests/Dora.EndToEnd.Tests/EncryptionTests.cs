@@ -18,7 +18,7 @@ public sealed class EncryptionTests(Cluster cluster)
     [Fact]
     public async Task Nobody_is_answered_in_the_clear_and_renewed_certificates_are_taken_up_while_clients_write()
     {
-        await cluster.ApplyAsync(Stack, "{tier: Development, engines: {postgres: {instances: 2}, redis: {mode: Sentinel}}}");
+        await cluster.ApplyAsync(Stack, "{tier: Development, engines: {postgres: {instances: 2, pooler: {instances: 1}}, redis: {mode: Sentinel}}}");
         await cluster.ReadyAsync(Stack);
         var before = await CertificatesAsync(_ => true);
         // PostgreSQL may say why (an error, not a question for a password), Redis says nothing that is not TLS.
@@ -35,7 +35,7 @@ public sealed class EncryptionTests(Cluster cluster)
         foreach (var pod in await cluster.ListAsync(KubeTypes.Pods, $"{Labels.Stack}={Stack}"))
         {
             var engine = pod.Metadata.Label(Labels.Engine)!;
-            foreach (var port in engine == "postgres" ? [5432] : (int[])[6379, 26379])
+            foreach (var port in engine switch { "postgres" => [5432], "postgres-pooler" => [6432], _ => (int[])[6379, 26379] })
                 await ServedAsync(pod, port, after[$"sealed-{engine}-tls"]);
         }
 
@@ -54,7 +54,7 @@ public sealed class EncryptionTests(Cluster cluster)
     {
         static Dictionary<string, string> Of(ComplianceStack stack) =>
             (stack.Status?.Certificates ?? []).Where(certificate => certificate is { Serial: not null, DnsNames: not null }).ToDictionary(certificate => certificate.SecretName, certificate => certificate.Serial!);
-        return Of(await cluster.UntilAsync(StackResource.Type, Stack, stack => Of(stack) is { Count: 2 } found && wanted(found), _patience, "issued certificates"));
+        return Of(await cluster.UntilAsync(StackResource.Type, Stack, stack => Of(stack) is { Count: 3 } found && wanted(found), _patience, "issued certificates"));
     }
 
     // The kubelet brings the files a minute after the Secret changed, of which no object tells.
@@ -83,7 +83,7 @@ public sealed class EncryptionTests(Cluster cluster)
         try
         {
             await using var stream = await OpenAsync(address, port, cancellationToken);
-            if (port == 5432)
+            if (port is 5432 or 6432)
             {
                 await stream.WriteAsync(new byte[] { 0, 0, 0, 8, 4, 210, 22, 47 }, cancellationToken);
                 await stream.ReadExactlyAsync(new byte[1], cancellationToken);
