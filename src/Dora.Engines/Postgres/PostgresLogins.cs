@@ -36,14 +36,14 @@ internal static class PostgresLogins
     };
 
     /// <summary>
-    /// Second users that are not on the server as they should be, e.g. because the volumes are new and the Secrets are not; and the
-    /// application's and the servers' own users while their passwords change: before, Patroni made these. Those of other roles are found
-    /// by what is declared. Pure.
+    /// Second users that are not on the server as they should be, e.g. because the volumes are new and the Secrets are not; the
+    /// application's user, whose password somebody may have changed there; and the servers' own while their passwords change: before,
+    /// Patroni made these. Those of other roles are found by what is declared. Pure.
     /// </summary>
     public static IEnumerable<string> Needs(PostgresPlan plan, DeclaredState state, EngineTarget target) => Of(plan)
         .Where(role => !role.TakenFromSecret && target.Secrets.ContainsKey(role.SecretName))
         .Where(role => target.Logins(role).Any(login =>
-            (login.Username == role.Second || target.Accepted?.GetValueOrDefault(role.Id) is { } accepted && (role.SecretName == plan.Names.AppSecret || (PostgresOwnLogins.Is(role) && accepted.Count > 1)))
+            (login.Username == role.Second || role.SecretName == plan.Names.AppSecret || (PostgresOwnLogins.Is(role) && target.Accepted?.GetValueOrDefault(role.Id)?.Count > 1))
             && !state.Roles.Any(found => found.Name == login.Username && found.Login && PostgresSql.IsVerifierOf(login.Username, login.Password, found.Verifier))))
         .Select(role => $"{PostgresNeeds.SetLogins}/{role.Username}");
 

@@ -77,6 +77,21 @@ public sealed class RealPatroniTests(PatroniPods pods) : IClassFixture<PatroniPo
     }
 
     [Theory]
+    [InlineData("ALTER ROLE app PASSWORD 'by hand'")]
+    [InlineData("ALTER ROLE app NOLOGIN")]
+    [InlineData("ALTER DATABASE app OWNER TO postgres; DROP ROLE app")]
+    public async Task What_somebody_did_to_the_application_s_user_is_undone(string statements)
+    {
+        await ExecuteAsync(Roles().Primary, statements);
+        await pods.PassAsync();
+        Assert.NotEqual(EngineVerdict.Healthy, pods.Health!.Verdict);
+        await pods.UntilAsync(health => health.Verdict == EngineVerdict.Healthy);
+        await using var application = PostgresSql.Source(pods.Plan, pods.Target, pods.Target.Members[Roles().Primary], PostgresPlan.AppDatabase, new(PostgresPlan.AppUser, PatroniPods.AppPassword));
+        await using var connection = await application.OpenConnectionAsync(Token);
+        await ExecuteAsync(Roles().Primary, "ALTER DATABASE app OWNER TO app");
+    }
+
+    [Theory]
     [InlineData("work_mem", "7MB", false)]
     [InlineData("max_connections", "130", true)]
     public async Task A_cluster_is_healthy_only_when_every_member_has_a_parameter_or_says_that_it_waits_for_a_restart(string name, string value, bool waits)

@@ -69,7 +69,7 @@ id() {
 # administrators: passwords came as they were then. The administrator whom the Secret names has the one of the Secret, and the other
 # of the two that take turns one that nobody knows.
 administrators() {
-    local name user org
+    local name user org password=${ADMIN_PASSWORD//\\/\\\\}
     org=$(get "/api/v2/orgs?org=$INFLUX_ORG" | id)
     for name in admin admin.b; do
         user=$(get "/api/v2/users?name=$name" | id || true)
@@ -81,7 +81,7 @@ administrators() {
             user=$(post /api/v2/users "{\"name\":\"$name\"}" | id)
             post "/api/v2/orgs/$org/owners" "{\"id\":\"$user\"}" >/dev/null
         fi
-        post "/api/v2/users/$user/password" "{\"password\":\"$ADMIN_PASSWORD\"}"
+        post "/api/v2/users/$user/password" "{\"password\":\"${password//\"/\\\"}\"}"
     done
 }
 
