@@ -33,7 +33,7 @@ public sealed class RotationTests(Cluster cluster)
         foreach (var application in applications)
             await Writer.UntilDoneAsync(async _ => Assert.False(await application.RefusedAsync(await HeldAsync(application.Secret))));
         var superuser = await SuperuserAsync();
-        Assert.Equal(["standby"], await ReplicasAsync(superuser));
+        await Writer.UntilDoneAsync(async _ => Assert.Equal(["standby"], await ReplicasAsync(superuser)));
         var before = new Dictionary<string, (string Username, string Password)>();
         foreach (var application in applications)
             before[application.Secret] = await HeldAsync(application.Secret);

@@ -26,6 +26,9 @@ internal static class RedisUsers
     /// <summary>Whom Vault logs in as; nobody else's where a login is Vault's.</summary>
     public const string VaultUser = "vault";
 
+    /// <summary>What the application may do, as the scripts that start a server write it.</summary>
+    public static IReadOnlyList<string> AppRules { get; } = ["~*", "&*", "+@all", "-@admin", "-@dangerous", "+info", "+keys"];
+
     private static readonly string[] _reserved = ["default", RedisPlan.AdminUser, "replica", "sentinel", RedisPlan.MigrateUser, RedisPlan.AppUser, "monitor", "backup"];
     private static readonly string[] _categories = ["read", "write", "keyspace", "string", "list", "hash", "set", "sortedset", "stream", "bitmap", "hyperloglog", "geo", "pubsub", "transaction", "scripting", "blocking"];
 
@@ -115,8 +118,8 @@ internal static class RedisUsers
                 yield return $"{SetUser}/{user.Name}";
         }
 
-        // The start script gives the application's user the one password that is mounted; while two are accepted it needs the other one, too.
-        if (target.Accepted?.ContainsKey(plan.Names.AppSecret) == true && lines.FirstOrDefault(words => words[1] == RedisPlan.AppUser) is { } app && !Takes(app, RedisLogins.Hashes(target, plan.Names.AppSecret)))
+        // The start script makes the application's user, with the one password that is mounted: while two are accepted it needs the other one, too.
+        if (IsKnown(target, plan.Names.AppSecret) && (lines.FirstOrDefault(words => words[1] == RedisPlan.AppUser) is not { } app || !app.Contains("on") || !Takes(app, RedisLogins.Hashes(target, plan.Names.AppSecret))))
             yield return $"{SetUser}/{RedisPlan.AppUser}";
 
         foreach (var stray in lines.Select(words => words[1]).Where(name => !_mounted.Contains(name) && plan.Users.All(user => user.Name != name) && !(plan.WithVault && IsVaults(name))))
@@ -137,7 +140,7 @@ internal static class RedisUsers
         string[]? words = command.Name == SetUser
             ? user is { KeepsPassword: true } ? ["ACL", "SETUSER", user.Name, "on", "resetkeys", "clearselectors", .. user.Rules, $"({Mark(user)} -@all)"]
                 : user is not null && Password(target, user) is not null ? ["ACL", "SETUSER", user.Name, "reset", "on", .. RedisLogins.Hashes(target, user.Secret), .. user.Rules, $"({Mark(user)} -@all)"]
-                : command.Subject == RedisPlan.AppUser && target.Accepted?.ContainsKey(plan.Names.AppSecret) == true ? RedisLogins.SetPasswords(RedisPlan.AppUser, target.Accepted[plan.Names.AppSecret]) : null
+                : command.Subject == RedisPlan.AppUser && IsKnown(target, plan.Names.AppSecret) ? ["ACL", "SETUSER", RedisPlan.AppUser, "reset", "on", .. RedisLogins.Hashes(target, plan.Names.AppSecret), .. AppRules] : null
             : user is null && !_mounted.Contains(command.Subject) && !(plan.WithVault && IsVaults(command.Subject)) ? ["ACL", "DELUSER", command.Subject] : null;
         if (words is null)
             return;
@@ -152,6 +155,8 @@ internal static class RedisUsers
             await client.SendAsync(cancellationToken, "ACL", "SAVE").ConfigureAwait(false);
         }
     }
+
+    private static bool IsKnown(EngineTarget target, string secret) => target.Accepted?.ContainsKey(secret) == true || target.Secrets.GetValueOrDefault(secret)?.ContainsKey(RotatingRole.Password) == true;
 
     // Whether it needs no password at all: that is not what Vault set.
     private static async Task<bool> IsOpenAsync(RespClient client, string user, CancellationToken cancellationToken) =>

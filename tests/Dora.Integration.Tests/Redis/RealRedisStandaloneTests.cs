@@ -11,6 +11,7 @@ namespace Dora.Integration.Tests.Redis;
 public sealed class RealRedisStandaloneTests : IAsyncLifetime
 {
     private const string Password = "admin-Vg7n2Wd5Xe8j";
+    private const string AppPassword = "app-Kd8wTq2LmZ5r";
 
     private readonly string folder = Path.Combine(Path.GetTempPath(), $"dora-redis-alone-{Environment.ProcessId}");
     private ChildProcess? server;
@@ -28,6 +29,7 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
         new Dictionary<string, IReadOnlyDictionary<string, string>>
         {
             [plan.Names.InternalSecret] = new Dictionary<string, string> { ["admin-password"] = Password },
+            [plan.Names.AppSecret] = new Dictionary<string, string> { ["username"] = RedisPlan.AppUser, ["password"] = AppPassword },
             [plan.Names.CertificateSecret] = certificate ??= RedisAuthority.Issue(plan),
         });
 
@@ -133,11 +135,29 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
         Assert.Equal("WRONGPASS", (await Assert.ThrowsAsync<RespException>(() => SayAsAsync(made, "vaults-Two8", "PING"))).Code);
     }
 
+    [Theory]
+    [InlineData("SETUSER app resetpass >by-hand")]
+    [InlineData("SETUSER app off")]
+    [InlineData("DELUSER app")]
+    public async Task What_somebody_did_to_the_application_s_user_is_undone(string words)
+    {
+        var before = await ApplicationAsync();
+        Assert.Empty(await ConvergeUsersAsync(Of()));
+        await SayAsync(["ACL", .. words.Split(' ')]);
+        Assert.Equal(["SetUser/app"], await ConvergeUsersAsync(Of()));
+        await SayAsAsync(RedisPlan.AppUser, AppPassword, "SET", "k", "v");
+        // It may do what it could, to the letter; that payloads are checked is what holds for a user anyhow, and said only of some.
+        Assert.Equal(before, await ApplicationAsync());
+
+        async Task<string?> ApplicationAsync() => (await SayAsync("ACL", "LIST")).Items!.Single(line => line.Text!.StartsWith("user app ", StringComparison.Ordinal)).Text!.Replace(" sanitize-payload", "", StringComparison.Ordinal);
+    }
+
     private RedisPlan Of(params RedisUser[] users) => RedisPlan.Of(plan.Names, new(Mode: RedisMode.Standalone, Users: users));
 
     /// <summary>Does what users need, and says what it was; then they need nothing.</summary>
-    private async Task<IReadOnlyList<string>> ConvergeUsersAsync()
+    private async Task<IReadOnlyList<string>> ConvergeUsersAsync(RedisPlan? wanted = null)
     {
+        plan = wanted ?? plan;
         var health = await RedisUsers.CompleteAsync(plan, Target, await RedisProbe.RunAsync(plan, Target, Token), Token);
         foreach (var command in RedisUsers.Decide(new(Health: health)))
             await RedisUsers.ExecuteAsync(plan, command, Target, Token);
@@ -153,7 +173,7 @@ public sealed class RealRedisStandaloneTests : IAsyncLifetime
         PodRoot.Write(folder, "config", RedisConfig.Render(plan).ToDictionary(file => file.Key, file => file.Key == "redis.conf" ? $"{file.Value}bind {Address}\n" : file.Value));
         PodRoot.Write(folder, "tls", Target.Secrets[plan.Names.CertificateSecret]);
         PodRoot.Write(folder, "secret", new Dictionary<string, string> { ["admin-password"] = Password, ["replica-password"] = "replica-x", ["sentinel-password"] = "sentinel-x" });
-        PodRoot.Write(folder, "secret-app", new Dictionary<string, string> { ["app-password"] = "app-x" });
+        PodRoot.Write(folder, "secret-app", new Dictionary<string, string> { ["app-password"] = AppPassword });
         PodRoot.Write(folder, "memory", RedisConfig.Memory(plan, EngineObservation.None));
         var variables = RedisStatefulSet.Render(plan, 1).Body["spec"]!["template"]!["spec"]!["containers"]![0]!["env"]!.AsArray();
         var environment = variables.Where(variable => variable!["value"] is not null).ToDictionary(variable => (string)variable!["name"]!, variable => (string)variable!["value"]!);
