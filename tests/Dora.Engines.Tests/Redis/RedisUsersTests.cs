@@ -7,6 +7,12 @@ namespace Dora.Engines.Tests.Redis;
 
 public sealed class RedisUsersTests
 {
+    [Theory]
+    [InlineData(RedisMode.Sentinel)]
+    [InlineData(RedisMode.Cluster)]
+    public void An_application_s_user_that_is_made_again_may_do_what_the_start_script_gives_it(RedisMode mode) =>
+        Assert.Contains($"/secret-app/app-password) {string.Join(' ', RedisUsers.AppRules)}\"\n", RedisConfig.Render(RedisPlan.Of(new EngineNames(Engines.Stack(), "redis"), new(Mode: mode)))["start-redis.sh"], StringComparison.Ordinal);
+
     [Fact]
     public void A_declared_user_has_a_Secret_of_its_own_that_may_be_made_again()
     {
